@@ -1,0 +1,1 @@
+"""Score pairs of modalities that were never trained together."""

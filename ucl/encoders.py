@@ -1,0 +1,66 @@
+"""Encoders for many seeds at once: one stacked model instead of a loop over models (design: section 6).
+
+Every layer holds the parameters of S independent models along its first axis, and maps [S, n, d] to [S, n, d'].
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+__all__ = ["StackedBatchNorm", "StackedLinear", "synthetic_encoder"]
+
+
+class StackedLinear(nn.Module):
+    """S linear maps, initialised as `torch.nn.Linear` is, from one generator per model."""
+
+    def __init__(self, generators: Sequence[torch.Generator], inputs: int, outputs: int) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(inputs)
+        draws = [torch.empty(inputs + 1, outputs).uniform_(-bound, bound, generator=g) for g in generators]
+        stacked = torch.stack(draws)
+        self.weight = nn.Parameter(stacked[:, :inputs].contiguous())
+        self.bias = nn.Parameter(stacked[:, inputs:].contiguous())
+
+    def forward(self, x: Float[Tensor, "s n d_in"]) -> Float[Tensor, "s n d_out"]:
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+class StackedBatchNorm(nn.Module):
+    """S batch normalisations with their own statistics, as `torch.nn.BatchNorm1d` keeps them."""
+
+    def __init__(self, models: int, width: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.momentum, self.eps = momentum, eps
+        self.weight = nn.Parameter(torch.ones(models, 1, width))
+        self.bias = nn.Parameter(torch.zeros(models, 1, width))
+        self.mean: Tensor
+        self.var: Tensor
+        self.register_buffer("mean", torch.zeros(models, 1, width))
+        self.register_buffer("var", torch.ones(models, 1, width))
+
+    def forward(self, x: Float[Tensor, "s n d"]) -> Float[Tensor, "s n d"]:
+        if self.training:
+            var, mean = torch.var_mean(x, dim=1, keepdim=True, correction=0)
+            with torch.no_grad():
+                unbiased = var * (x.shape[1] / (x.shape[1] - 1))
+                self.mean.lerp_(mean, self.momentum)
+                self.var.lerp_(unbiased, self.momentum)
+        else:
+            mean, var = self.mean, self.var
+        gain = self.weight * torch.rsqrt(var + self.eps)
+        return (x - mean) * gain + self.bias
+
+
+def synthetic_encoder(generators: Sequence[torch.Generator], inputs: int, outputs: int) -> nn.Sequential:
+    """The published encoder: Linear, BatchNorm, ReLU, Linear to half the width, ReLU, Linear (design: section 4)."""
+    return nn.Sequential(
+        StackedLinear(generators, inputs, inputs),
+        StackedBatchNorm(len(generators), inputs),
+        nn.ReLU(),
+        StackedLinear(generators, inputs, inputs // 2),
+        nn.ReLU(),
+        StackedLinear(generators, inputs // 2, outputs),
+    )
