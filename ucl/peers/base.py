@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -22,7 +22,7 @@ class SharedBank:
     """
 
     for_a: Float[Tensor, "m d1"]
-    for_c: Float[Tensor, "m d2"]
+    for_c: Float[Tensor, "_m d2"]
     ab: Critic
     bc: Critic
     memory_a: Float[Tensor, "n d1"] | None = None
@@ -47,8 +47,8 @@ class Peer(ABC):
     name: ClassVar[str]
     bank: SharedBank
 
-    def fit(self, bank: SharedBank) -> Self:
-        """Learn what there is to learn from the bank."""
+    def fit(self, bank: SharedBank) -> "Peer":
+        """Learn what there is to learn from the bank; returns itself."""
         self.bank = bank
         return self
 

@@ -1,4 +1,4 @@
-"""C-MCR: two small projectors trained into a new space in which the two views of the bank meet (Wang and others, 2023)."""
+"""C-MCR: two small projectors into a new space in which the two views of the bank meet (Wang and others, 2023)."""
 
 import torch
 from jaxtyping import Float

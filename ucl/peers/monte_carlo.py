@@ -1,13 +1,14 @@
-"""Lemma 1 over the bank: `log mean_i exp(f_AB(a, b_i) + f_BC(b_i, c))`, and what has been made of it."""
+"""Lemma 1 over the bank, `log mean_i exp(f_AB(a, b_i) + f_BC(b_i, c))`, and what has been made of it."""
 
-import math
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ucl.log_sum_exp import log_sum_exp_scores
+from ucl.bank import Bank
+from ucl.bridge import Bridge
 from ucl.peers.base import Peer, SharedBank
 
 __all__ = ["MonteCarlo", "MonteCarloNormalized", "MonteCarloUnscaled", "OneHop", "TopK"]
@@ -17,14 +18,16 @@ class MonteCarlo(Peer):
     """The paper's section 5 with both critics at their learned scale."""
 
     name = "monte_carlo"
+    normalize: ClassVar[bool] = False
 
-    def scores_to_bank(self, a: Tensor, c: Tensor) -> tuple[Float[Tensor, "n m"], Float[Tensor, "k m"]]:
-        """f_AB(a, b_i) and f_BC(b_i, c), transposed."""
-        return self.bank.ab(a, self.bank.for_a), self.bank.bc(c, self.bank.for_c)
+    def fit(self, bank: SharedBank) -> "MonteCarlo":
+        self.bank = bank
+        self.bridge = Bridge(bank.ab, bank.bc, Bank(bank.for_a, bank.for_c), normalize=self.normalize)
+        return self
 
     def score(self, a: Float[Tensor, "n d1"], c: Float[Tensor, "k d2"]) -> Float[Tensor, "n k"]:
-        to_a, to_c = self.scores_to_bank(a, c)
-        return log_sum_exp_scores(to_a, to_c).to(a) - math.log(len(self.bank.for_a))
+        scores: Tensor = self.bridge.score(a, c, progress=False).scores
+        return scores
 
 
 class MonteCarloUnscaled(MonteCarlo):
@@ -32,24 +35,19 @@ class MonteCarloUnscaled(MonteCarlo):
 
     name = "monte_carlo_unscaled"
 
-    def fit(self, bank: SharedBank) -> "MonteCarloUnscaled":
-        self.bank = replace(bank, ab=type(bank.ab)(1.0), bc=type(bank.bc)(1.0))
-        return self
+    def fit(self, bank: SharedBank) -> "MonteCarlo":
+        return super().fit(replace(bank, ab=type(bank.ab)(1.0), bc=type(bank.bc)(1.0)))
 
 
 class MonteCarloNormalized(MonteCarlo):
     """Each critic less `log mean_i exp f(anchor, b_i)`: what InfoNCE leaves free per anchor is taken out."""
 
     name = "monte_carlo_normalized"
-
-    def scores_to_bank(self, a: Tensor, c: Tensor) -> tuple[Float[Tensor, "n m"], Float[Tensor, "k m"]]:
-        to_a, to_c = (s - torch.logsumexp(s, 1, keepdim=True) for s in super().scores_to_bank(a, c))
-        offset = math.log(len(self.bank.for_a))
-        return to_a + offset, to_c + offset
+    normalize = True
 
 
 class TopK(Peer):
-    """LogSumExp over the k bank samples that the A-B critic ranks first for a: what a nearest-neighbour index serves."""
+    """LogSumExp over the k bank samples that the A-B critic ranks first for a: what an index can serve."""
 
     name = "top_k"
 
