@@ -2,7 +2,7 @@
 
 import difflib
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -94,7 +94,7 @@ class Layout:
 
     @classmethod
     def from_text(cls, text: str, name: str = "own") -> "Layout":
-        """Read a map: one line a row, `.` free, `#` wall. Edge rows and columns that are all wall are dropped.
+        """Read a map: one line a row, `.` free, `#` wall; what lies outside is wall, so no border is needed.
 
         Raises `InputError` for another character, lines of different lengths, a map without a free cell, and one
         with a free region that cannot be reached from the rest (cells touch by their sides).
@@ -104,8 +104,6 @@ class Layout:
         free = np.array([[character == FREE for character in line] for line in lines])
         if not free.any():
             raise InputError(f"maze {name}: no free cell; expected at least one {FREE!r} in the map")
-        rows, columns = np.flatnonzero(free.any(1)), np.flatnonzero(free.any(0))
-        free = free[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         _check_connected(free, name)
         free.setflags(write=False)
         return cls(name, free)
@@ -121,7 +119,14 @@ class Layout:
         return np.argwhere(self.free)
 
     @cached_property
-    def walls(self) -> Bool[np.ndarray, "rows+2 columns+2"]:
+    def index(self) -> Int[np.ndarray, "rows columns"]:
+        """Number of each free cell in `cells`; -1 on walls."""
+        index = np.full(self.shape, -1)
+        index[self.free] = np.arange(len(self.cells))
+        return index
+
+    @cached_property
+    def walls(self) -> Bool[np.ndarray, "rows_and_2 columns_and_2"]:
         """The walls with one ring more around the map: cell (r, c) is at [r + 1, c + 1]."""
         return np.pad(~self.free, 1, constant_values=True)
 
@@ -131,7 +136,7 @@ class Layout:
         return "\n".join("".join(FREE if cell else WALL for cell in row) for row in self.free)
 
 
-@lru_cache(maxsize=None)
+@cache
 def get(maze: str) -> Layout:
     """The maze of that name, or the maze of a text map (a string of `.`, `#` and line breaks)."""
     if maze in MAZES:
