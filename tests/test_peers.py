@@ -176,7 +176,7 @@ def test_symile_scores_by_hand():
     a, b, c = (torch.tensor([[x]]) for x in ([1.0, 2.0], [3.0, -1.0], [0.5, 4.0]))
     close(model.score(a, b, c), [[[2 * (1.5 - 8)]]])
     bank = torch.tensor([[[3.0, -1.0], [0.0, 1.0]]])
-    close(model.score_marginal(a, bank, c), [[[math.log(math.exp(-13) + math.exp(16))]]])
+    close(model.score_marginal(a, bank, c, 1), [[[[math.log(math.exp(-13) + math.exp(16))]]]])
 
 
 def test_symile_loss_by_hand():

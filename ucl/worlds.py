@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ucl.gaussian import Triples
+from ucl.gaussian import GaussianWorld, Triples, gaussian_log_ratio
 
-__all__ = ["MultimodalWorld", "XorWorld"]
+__all__ = ["MultimodalWorld", "XorWorld", "gaussian_log_ratio_given_b"]
 
 
 @dataclass(frozen=True)
@@ -106,3 +106,18 @@ class XorWorld:
         means = [torch.tanh(x.double() / self.noise**2) for x in (a, b, c)]
         product = (means[0] * means[1])[..., :, None, :] * means[2][..., None, :, :]
         return torch.log1p(product.clamp_min(-1 + 1e-15)).sum(-1)
+
+
+def gaussian_log_ratio_given_b(
+    world: GaussianWorld, a: Float[Tensor, "s n da"], b: Float[Tensor, "s n db"], c: Float[Tensor, "s k dc"]
+) -> Float[Tensor, "s n k"]:
+    """Exact `log p(c | a, b) / p(c)` in the Gaussian world: its ratio for the pair ((a, b), c)."""
+    to_a, to_c, mean = world.to_a.double(), world.to_c.double(), world.mean.double()
+    sigma = world.factor.double().mT @ world.factor.double()
+    eye_a, eye_c = (world.noise**2 * torch.eye(t.shape[-1]).double() for t in (to_a, to_c))
+    shared = world.shared_noise**2
+    cov_a, cov_c = (to.mT @ sigma @ to + eye + shared for to, eye in ((to_a, eye_a), (to_c, eye_c)))
+    cov_x = torch.cat([torch.cat([cov_a, to_a.mT @ sigma], -1), torch.cat([sigma @ to_a, sigma], -1)], -2)
+    cov_xc = torch.cat([to_a.mT @ sigma @ to_c + shared, sigma @ to_c], -2)
+    x = torch.cat([a.double() - mean @ to_a, b.double() - mean], -1)
+    return gaussian_log_ratio(x, c.double() - mean @ to_c, cov_x, cov_xc, cov_c)

@@ -4,12 +4,13 @@ Its critic is the multilinear product `scale * sum_d a_d b_d c_d`, trained so th
 `p(a, b, c) / (p(a) p(b) p(c))`. It scores c for a query (a, b), or for a alone by averaging over a bank of B.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from tqdm import tqdm
 
 from ucl.gaussian import Triples
 from ucl.training import Optimisation
@@ -48,12 +49,16 @@ class SymileModel(nn.Module):
         return self.log_scale.exp()[:, None, None] * (a * b) @ c.mT
 
     def score_marginal(
-        self, a: Float[Tensor, "s n d"], bank: Float[Tensor, "s m d"], c: Float[Tensor, "s k d"]
-    ) -> Float[Tensor, "s n k"]:
-        """`log mean_i exp f(a, b_i, c)`: the pair's ratio with B summed out over a bank."""
-        pairs = (a[:, :, None] * c[:, None]).flatten(1, 2)
-        products = self.log_scale.exp()[:, None, None] * pairs @ bank.mT
-        return products.logsumexp(-1).unflatten(1, (a.shape[1], c.shape[1]))
+        self, a: Float[Tensor, "s n d"], bank: Float[Tensor, "s m d"], c: Float[Tensor, "s n d"], candidates: int
+    ) -> Float[Tensor, "s g k k"]:
+        """`log sum_i exp f(a, b_i, c)`, the pair's ratio with B summed out over a bank, in groups of candidates."""
+        groups = a.shape[1] // candidates
+        grids = []
+        for model, scale in enumerate(self.log_scale.exp()):
+            x, y = (z[model, : groups * candidates].unflatten(0, (groups, candidates)) for z in (a, c))
+            pairs = (x[:, :, None] * y[:, None]).flatten(1, 2)
+            grids.append(torch.stack([(scale * group @ bank[model].mT).logsumexp(-1) for group in pairs]))
+        return torch.stack(grids).unflatten(-1, (candidates, candidates))
 
 
 def train_symile(
@@ -61,13 +66,13 @@ def train_symile(
     data: Triples,
     optimisation: Optimisation,
     generators: Sequence[torch.Generator],
-    on_epoch: Callable[[int], None] = lambda epoch: None,
+    progress: str | None = None,
 ) -> None:
     """Train on triples [S, N, .], every model shuffled by its own generator; ends in evaluation mode."""
     adam = torch.optim.Adam(model.parameters(), lr=optimisation.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.MultiStepLR(adam, [optimisation.decay_epoch], gamma=0.1)
     pick = torch.arange(len(generators))[:, None]
-    for epoch in range(optimisation.epochs):
+    for _ in tqdm(range(optimisation.epochs), desc=progress, disable=progress is None, unit="epoch"):
         model.train()
         order = torch.stack([torch.randperm(data.a.shape[1], generator=g) for g in generators])
         for rows in order.split(optimisation.batch_size, dim=1):
@@ -75,5 +80,4 @@ def train_symile(
             model.loss(Triples(data.a[pick, rows], data.b[pick, rows], data.c[pick, rows])).sum().backward()
             adam.step()
         schedule.step()
-        on_epoch(epoch)
     model.eval()
