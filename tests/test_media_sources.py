@@ -121,7 +121,7 @@ def test_changed_data_are_neither_used_nor_overwritten(tmp_path):
     assert path.read_bytes() == b"mine"
 
 
-def test_a_folder_from_an_archive_and_from_a_remote(upstream, tmp_path):
+def test_a_folder_from_an_archive_and_from_a_remote(upstream, nowhere, tmp_path):
     folder, address = upstream
     write_tree(tmp_path / "tree" / "project-main" / "recordings")
     (tmp_path / "tree" / "project-main" / "README").write_text("outside the folder")
@@ -149,7 +149,7 @@ def test_a_folder_from_an_archive_and_from_a_remote(upstream, tmp_path):
     shutil.rmtree(source.path)
     (objects / FOLDER_MD5[:2] / FOLDER_MD5[2:]).write_text(json.dumps([{"md5": MD5, "relpath": "../evil"}]))
     with pytest.raises(InputError, match="leaves its folder"):
-        pull(Source(source.path, FOLDER_MD5, 3, "file:///etc/passwd"), store(objects), progress=False)
+        pull(Source(source.path, FOLDER_MD5, 3, nowhere), store(objects), progress=False)
     assert not leftovers(tmp_path)
     assert not source.path.exists()
 
