@@ -80,9 +80,7 @@ class LanguageMaze(gymnasium.Env[Observation, np.ndarray]):
     def render(self) -> np.ndarray | None:  # type: ignore[override]
         """The maze, the denoted cells, and the agent's way: as an array, or in a window."""
         if self.render_mode is None:
-            raise InputError(
-                "render: no render_mode was given; expected gymnasium.make(..., render_mode='rgb_array')"
-            )
+            raise InputError("render: no render_mode was given; expected gymnasium.make(..., render_mode='rgb_array')")
         frame = draw_frame(
             self.layout, self.tasks.cells[self._task], [np.stack(self._way)], self.tasks.texts[self._task]
         )

@@ -11,7 +11,7 @@ from ucl.maze.layouts import Layout
 
 __all__ = ["Window", "draw_frame"]
 
-CELL = 32  # pixels
+CELL, WIDTH = 32, 384  # pixels: a cell at least, a picture at least
 SMOOTH = 2  # drawn at twice the size, then halved
 CAPTION = 28
 PAPER, INK, WALL, GOAL, LINE = "#ffffff", "#222222", "#4a4f57", "#bfe3d0", "#ececec"
@@ -27,7 +27,8 @@ def draw_frame(
 ) -> UInt8[np.ndarray, "height width 3"]:
     """The maze with `cells` marked, each of `ways` as a line that ends in its agent, and `text` above it all."""
     rows, columns = layout.shape
-    unit = CELL * SMOOTH
+    cell = max(CELL, 2 * -(-WIDTH // (2 * columns)))
+    unit = cell * SMOOTH
     image = Image.new("RGB", (columns * unit, rows * unit), PAPER)
     draw = ImageDraw.Draw(image)
     for row, column in np.ndindex(rows, columns):
@@ -35,21 +36,21 @@ def draw_frame(
         box = (column * unit, row * unit, (column + 1) * unit - 1, (row + 1) * unit - 1)
         draw.rectangle(box, fill=fill, outline=WALL if fill == WALL else LINE)
     for way, colour in zip(ways, colours, strict=False):
-        _draw_way(draw, way * unit, colour, unit)
-    image = image.resize((columns * CELL, rows * CELL), Image.Resampling.LANCZOS)
-    whole = Image.new("RGB", (columns * CELL, rows * CELL + CAPTION), PAPER)
+        _draw_way(draw, way * unit, colour)
+    image = image.resize((columns * cell, rows * cell), Image.Resampling.LANCZOS)
+    whole = Image.new("RGB", (image.width, image.height + CAPTION), PAPER)
     whole.paste(image, (0, CAPTION))
     _write(ImageDraw.Draw(whole), text, whole.width)
     return np.array(whole)
 
 
-def _draw_way(draw: ImageDraw.ImageDraw, way: Float[np.ndarray, "_ 2"], colour: str, unit: int) -> None:
+def _draw_way(draw: ImageDraw.ImageDraw, way: Float[np.ndarray, "_ 2"], colour: str) -> None:
     points = [(float(x), float(y)) for x, y in way]
     if len(points) > 1:
-        draw.line(points, fill=colour, width=unit // 10, joint="curve")
-    (x0, y0), (x, y), dot, radius = points[0], points[-1], unit / 10, unit / 5
+        draw.line(points, fill=colour, width=CELL // 5, joint="curve")
+    (x0, y0), (x, y), dot, radius = points[0], points[-1], CELL / 5, CELL / 3
     draw.ellipse((x0 - dot, y0 - dot, x0 + dot, y0 + dot), fill=colour)
-    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour, outline=PAPER, width=unit // 20)
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour, outline=PAPER, width=CELL // 10)
 
 
 def _write(draw: ImageDraw.ImageDraw, text: str, width: int) -> None:
