@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from ucl.errors import InputError
@@ -25,8 +25,59 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+class Dims(Section):
+    """Dimensions of the modalities of the Gaussian world."""
+
+    a: Count = Field(description="dimension of A")
+    b: Count = Field(description="dimension of B, the shared modality")
+    c: Count = Field(description="dimension of C")
+
+
+class Synthetic(Section):
+    """Experiment `synthetic` (section 6.1, Fig. 3)."""
+
+    seeds: Count = Field(description="trials; each has its own world, data and initial weights")
+    dims: Dims
+    noise: NotNegative = Field(description="standard deviation of the noise on each coordinate of A and of C")
+    pairs: Annotated[int, Field(ge=2)] = Field(description="training pairs of (A, B), of (B, C) and of (A, C)")
+    validation: Count = Field(description="queries; at least `candidates`")
+    bank: Count = Field(description="samples of B in the held-out bank")
+    critics: list[CriticName] = Field(min_length=1, description="critics to train")
+    dimension: Count = Field(description="dimension d of the representations")
+    log_scale: Annotated[float, Field(allow_inf_nan=False)] = Field(
+        description="initial value s0 of the learned log scale s; scores are exp(s) times the similarity"
+    )
+    norm_penalty: NotNegative = Field(description="weight of the mean squared norm of the representations in the loss")
+    epochs: Count = Field(description="passes over the training pairs")
+    batch_size: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch")
+    learning_rate: Positive = Field(description="learning rate of Adam")
+    decay_epoch: Count = Field(description="epoch from which the learning rate is a tenth")
+    candidates: Annotated[int, Field(ge=2)] = Field(description="candidates of the Recall@1 shown per epoch")
+
+    @model_validator(mode="after")
+    def _enough_queries(self) -> "Synthetic":
+        if not self.candidates <= self.validation <= self.pairs:
+            raise ValueError(
+                f"validation must lie between candidates ({self.candidates}) and pairs ({self.pairs}): "
+                f"got {self.validation}"
+            )
+        return self
+
+
+class SyntheticGrid(Section):
+    """The published grid around `synthetic` (target `synthetic_grid`, not part of `all`): all else as there."""
+
+    seeds: Count = Field(description="trials")
+    dimension: list[Count] = Field(min_length=1, description="dimensions d of the representations")
+    log_scale: list[float] = Field(min_length=1, description="initial log scales s0")
+    norm_penalty: list[NotNegative] = Field(min_length=1, description="weights of the norm penalty")
+
+
 class Params(Section):
     """All of `params.yaml`."""
+
+    synthetic: Synthetic
+    synthetic_grid: SyntheticGrid
 
 
 def validate(config: Mapping[str, Any]) -> Params:
