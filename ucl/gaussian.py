@@ -45,8 +45,10 @@ class GaussianWorld:
         """One world per generator, all parameters uniform on (-1, 1); `dims` are those of A, B and C."""
         da, db, dc = dims
         shapes = ((1, db), (db, db), (db, da), (db, dc))
-        parts = [torch.stack([torch.rand(shape, generator=g) * 2 - 1 for g in generators]) for shape in shapes]
-        return cls(*parts, noise=noise, shared_noise=shared_noise)
+        mean, factor, to_a, to_c = (
+            torch.stack([torch.rand(shape, generator=g) * 2 - 1 for g in generators]) for shape in shapes
+        )
+        return cls(mean, factor, to_a, to_c, noise, shared_noise)
 
     def sample(self, n: int, generators: Sequence[torch.Generator]) -> Triples:
         """Draw n triples in each world, each world from its own generator."""

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ucl.bank import Bank
 from ucl.bridge import Bridge
-from ucl.config import Synthetic
+from ucl.config import GaussianData, GaussianTraining
 from ucl.critics import CRITICS, Critic
 from ucl.encoders import synthetic_encoder
 from ucl.gaussian import GaussianWorld
@@ -21,7 +21,22 @@ from ucl.metrics import centred_error, expected_rank, recall_in_groups
 from ucl.runtime import generator
 from ucl.training import ContrastiveModel, Optimisation, train
 
-__all__ = ["METHODS", "PROTOCOLS", "evaluate_candidates", "evaluate_epochs", "sample", "summarise", "train_model"]
+__all__ = [
+    "METHODS",
+    "PROTOCOLS",
+    "best_of_grid",
+    "combine",
+    "evaluate_candidates",
+    "evaluate_epochs",
+    "learning_curves",
+    "queries_of",
+    "sample",
+    "summarise",
+    "tabulate_candidates",
+    "tabulate_epochs",
+    "train_model",
+    "world_of",
+]
 
 PROTOCOLS = ("published", "held_out")
 MONTE_CARLO = ("monte_carlo_unscaled", "monte_carlo", "monte_carlo_normalized")
@@ -37,7 +52,7 @@ def streams(seeds: int, purpose: str) -> list[torch.Generator]:
     return [generator(seed, DRAWS.index(purpose)) for seed in range(seeds)]
 
 
-def sample(params: Synthetic) -> dict[str, Tensor]:
+def sample(params: GaussianData) -> dict[str, Tensor]:
     """The worlds and all draws: three training sets, the validation points, and a bank apart from them.
 
     Keys are `<draw>.<modality>` with tensors [seeds, n, d], and `world.<parameter>`.
@@ -56,11 +71,11 @@ def sample(params: Synthetic) -> dict[str, Tensor]:
 
 def world_of(data: Tensors) -> GaussianWorld:
     """The worlds that `sample` stored."""
-    parts = {f.name: data[f"world.{f.name}"].cpu() for f in fields(GaussianWorld)}
-    return GaussianWorld(**{name: part if part.ndim else float(part) for name, part in parts.items()})
+    mean, factor, to_a, to_c, noise, shared_noise = (data[f"world.{f.name}"].cpu() for f in fields(GaussianWorld))
+    return GaussianWorld(mean, factor, to_a, to_c, float(noise), float(shared_noise))
 
 
-def build_model(params: Synthetic, name: str) -> ContrastiveModel:
+def build_model(params: GaussianTraining, name: str) -> ContrastiveModel:
     """An untrained model: encoders of A, B and C under a critic, or of A and C for the reference."""
     widths = params.dims.model_dump()
     modalities = "ac" if name == REFERENCE else "abc"
@@ -71,7 +86,7 @@ def build_model(params: Synthetic, name: str) -> ContrastiveModel:
 
 
 def train_model(
-    params: Synthetic, name: str, data: Tensors, device: torch.device, progress: bool = True
+    params: GaussianTraining, name: str, data: Tensors, device: torch.device, progress: bool = True
 ) -> tuple[dict[str, Tensor], pd.DataFrame]:
     """Train one model for all seeds.
 
@@ -107,7 +122,7 @@ class Queries:
     bank: Float[Tensor, "s m db"]
 
 
-def queries_of(params: Synthetic, data: Tensors, protocol: str) -> Queries:
+def queries_of(params: GaussianTraining, data: Tensors, protocol: str) -> Queries:
     """`held_out`: points never trained on and a bank apart from them. `published`: the training draw of (A, B) with
     its own B's as the bank, each query's own B among them (design: section 4)."""
     if protocol == "held_out":
@@ -126,7 +141,7 @@ class Representations:
     bank: Float[Tensor, "s m d"] | None  # None for the reference, which needs no bank
 
 
-def represent(params: Synthetic, name: str, weights: Tensors, queries: Queries) -> Iterator[Representations]:
+def represent(params: GaussianTraining, name: str, weights: Tensors, queries: Queries) -> Iterator[Representations]:
     """Representations after each epoch."""
     model = build_model(params, name).to(queries.a.device).eval()
     for epoch in range(len(weights["log_scale"])):
@@ -137,14 +152,24 @@ def represent(params: Synthetic, name: str, weights: Tensors, queries: Queries) 
 
 
 def evaluate_epochs(
-    params: Synthetic, name: str, weights: Tensors, queries: Queries, progress: bool = True
+    params: GaussianTraining,
+    name: str,
+    weights: Tensors,
+    queries: Queries,
+    world: GaussianWorld,
+    progress: bool = True,
 ) -> pd.DataFrame:
-    """Recall@1 among `params.candidates` after every epoch: a table epoch, seed, method, recall_at_1."""
+    """Recall@1 among `params.candidates` after every epoch: a table epoch, seed, method, recall_at_1.
+
+    The reference brings the exact scorer with it, the same at every epoch.
+    """
     rows = []
+    bayes = recall_in_groups(world.log_ratio(queries.a.cpu(), queries.c.cpu()), params.candidates)
     epochs = represent(params, name, weights, queries)
     label = f"score {name}"
     for epoch, step in enumerate(tqdm(epochs, label, params.epochs, unit="epoch", disable=not progress)):
-        for method, recalls in _group_recalls(params, name, step).items():
+        recalls_of = _group_recalls(params, name, step) | ({"bayes": bayes} if name == REFERENCE else {})
+        for method, recalls in recalls_of.items():
             values = recalls.double().cpu().numpy()
             rows.append(
                 pd.DataFrame({"seed": range(len(values)), "recall_at_1": values}).assign(epoch=epoch, method=method)
@@ -152,7 +177,7 @@ def evaluate_epochs(
     return pd.concat(rows, ignore_index=True)[["epoch", "seed", "method", "recall_at_1"]]
 
 
-def _group_recalls(params: Synthetic, name: str, step: Representations) -> dict[str, Float[Tensor, " s"]]:
+def _group_recalls(params: GaussianTraining, name: str, step: Representations) -> dict[str, Float[Tensor, " s"]]:
     direct = recall_in_groups(step.critic(step.a, step.c), params.candidates)
     if step.bank is None:
         return {REFERENCE: direct}
@@ -163,7 +188,7 @@ def _group_recalls(params: Synthetic, name: str, step: Representations) -> dict[
     return recalls
 
 
-def _monte_carlo_recalls(params: Synthetic, step: Representations, seed: int) -> dict[str, float]:
+def _monte_carlo_recalls(params: GaussianTraining, step: Representations, seed: int) -> dict[str, float]:
     """Within groups of candidates only: 1/31 of the products that the whole grid would take at every epoch."""
     assert step.bank is not None
     groups = step.a.shape[1] // params.candidates
@@ -182,7 +207,7 @@ def _monte_carlo_recalls(params: Synthetic, step: Representations, seed: int) ->
 
 
 def evaluate_candidates(
-    params: Synthetic, name: str, weights: Tensors, queries: Queries, world: GaussianWorld, progress: bool = True
+    params: GaussianTraining, name: str, weights: Tensors, queries: Queries, world: GaussianWorld, progress: bool = True
 ) -> pd.DataFrame:
     """All queries against all candidates at the last epoch, both directions.
 
@@ -229,10 +254,17 @@ def _candidate_metrics(scores: Float[Tensor, "n n"], exact: Float[Tensor, "n n"]
     return recalls | {"median_rank": float(ranks.median()), "log_ratio_error": float(centred_error(scores, exact))}
 
 
-def evaluate_bayes(params: Synthetic, queries: Queries, world: GaussianWorld) -> pd.DataFrame:
-    """Recall@1 among `params.candidates` of the exact scorer: a table seed, method, recall_at_1."""
-    recalls = recall_in_groups(world.log_ratio(queries.a.cpu(), queries.c.cpu()), params.candidates)
-    return pd.DataFrame({"seed": range(params.seeds), "method": "bayes", "recall_at_1": recalls.numpy()})
+def combine(tables: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """Tables by (protocol, model) as one, with columns protocol and critic; the reference is in every critic."""
+    parts = []
+    for (protocol, model), table in tables.items():
+        critics = [m for p, m in tables if p == protocol and m != REFERENCE] if model == REFERENCE else [model]
+        parts += [table.assign(protocol=protocol, critic=critic) for critic in critics]
+    table = pd.concat(parts, ignore_index=True)
+    order = {"method": METHODS, "protocol": PROTOCOLS}
+    for column, values in order.items():
+        table[column] = pd.Categorical(table[column], values)
+    return table.sort_values(["protocol", "critic", "method"], kind="stable").astype(dict.fromkeys(order, str))
 
 
 def summarise(curves: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
@@ -245,3 +277,51 @@ def summarise(curves: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, f
         entry = {"recall_at_1": float(values.mean()), "sd": sd, "seeds": len(values)}
         summary.setdefault(protocol, {}).setdefault(critic, {})[method] = entry
     return summary
+
+
+def tabulate_candidates(candidates: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds of `evaluate_candidates`, with the standard deviation of Recall@1."""
+    keys = ["protocol", "critic", "method", "direction"]
+    groups = candidates.groupby(keys, sort=False)
+    means = groups.mean(numeric_only=True).drop(columns="seed")
+    means.insert(1, "sd", groups["recall_at_1"].std(ddof=1).fillna(0.0))
+    return means.reset_index()
+
+
+def tabulate_epochs(summary: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]) -> pd.DataFrame:
+    """The summary as a table: one row per protocol and method, one column per critic."""
+    rows = [
+        {"protocol": protocol, "method": method}
+        | {critic: f"{e['recall_at_1']:.3f} ± {e['sd']:.3f}" for critic, m in critics.items() for e in [m[method]]}
+        for protocol, critics in summary.items()
+        for method in METHODS
+    ]
+    return pd.DataFrame(rows)
+
+
+def learning_curves(
+    epochs: pd.DataFrame, candidates: pd.DataFrame
+) -> dict[tuple[str, str, str], dict[str, list[list[float]]]]:
+    """`{(protocol, critic, method): {metric: [[epoch, value], ...]}}`: means and standard deviations over seeds."""
+    curves: dict[tuple[str, str, str], dict[str, list[list[float]]]] = {}
+    last = int(epochs["epoch"].max())
+    for (protocol, critic, method), rows in epochs.groupby(["protocol", "critic", "method"], sort=False):
+        by_epoch = rows.groupby("epoch")["recall_at_1"].agg(["mean", "std"]).fillna(0.0).reset_index()
+        curves[str(protocol), str(critic), str(method)] = {
+            "recall_at_1": by_epoch[["epoch", "mean"]].to_numpy().tolist(),
+            "recall_at_1_sd": by_epoch[["epoch", "std"]].to_numpy().tolist(),
+        }
+    for row in tabulate_candidates(candidates).to_dict("records"):
+        metrics = curves[row["protocol"], row["critic"], row["method"]]
+        for name in ("recall_at_1", "recall_at_5", "recall_at_10", "median_rank", "log_ratio_error"):
+            metrics[f"all_candidates/{row['direction']}/{name}"] = [[last, row[name]]]
+    return curves
+
+
+def best_of_grid(epochs: pd.DataFrame) -> pd.DataFrame:
+    """The best epoch and setting per dimension and method, as published: chosen on the points it is reported on."""
+    epochs = epochs.assign(dimension=epochs["setting"].str.extract(r"d(\d+)_", expand=False).astype(int))
+    means = epochs.groupby(["protocol", "dimension", "critic", "method", "setting", "epoch"])["recall_at_1"].mean()
+    table = means.reset_index()
+    best = table.groupby(["protocol", "dimension", "critic", "method"])["recall_at_1"].idxmax()
+    return table.loc[best].reset_index(drop=True)
