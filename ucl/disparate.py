@@ -15,7 +15,7 @@ from ucl.metrics import recall_in_groups
 from ucl.synthetic import PROTOCOLS, streams
 from ucl.trials import Boxes, Step, method_recalls, train_boxes, train_reference
 
-__all__ = ["draw", "key_of", "run", "summarise"]
+__all__ = ["draw", "key_of", "learning_curves", "run", "summarise", "tabulate"]
 
 CRITIC = "l2"  # the published choice for this experiment
 
@@ -77,6 +77,39 @@ def summarise(curves: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, dict[st
             entry = {"recall_at_1": float(recalls.mean()), "sd": sd, "seeds": len(recalls)}
             summary.setdefault(str(protocol), {}).setdefault(key, {})[str(method)] = entry
     return summary
+
+
+def tabulate(
+    summary: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]], differences: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """One row per protocol and pair of widths, a column `mean ± sd` per method.
+
+    `black_box_difference` is the largest difference in nats, over seeds, queries and candidates, between Monte Carlo
+    scores from embeddings and from similarity scores alone.
+    """
+    rows = []
+    for protocol, keys in summary.items():
+        for key, methods in keys.items():
+            own = differences[key].loc[differences[key]["protocol"] == protocol, "difference"]
+            recalls = {m: f"{entry['recall_at_1']:.3f} ± {entry['sd']:.3f}" for m, entry in methods.items()}
+            rows.append({"protocol": protocol, "boxes": key} | recalls | {"black_box_difference": f"{own.max():.1e} nats"})
+    return pd.DataFrame(rows)
+
+
+def learning_curves(
+    curves: Mapping[str, pd.DataFrame],
+) -> dict[tuple[str, str, str], dict[str, list[list[float]]]]:
+    """Per protocol, pair of widths and method: `{recall_at_1: [[epoch, mean], ...], recall_at_1_sd: ...}`."""
+    found: dict[tuple[str, str, str], dict[str, list[list[float]]]] = {}
+    for key, table in curves.items():
+        for (protocol, method), rows in table.groupby(["protocol", "method"], sort=False):
+            stats = rows.groupby("epoch")["recall_at_1"].agg(["mean", "std"]).fillna(0.0)
+            points = {"recall_at_1": stats["mean"], "recall_at_1_sd": stats["std"]}
+            found[str(protocol), key, str(method)] = {
+                name: [[float(i), float(x)] for i, x in zip(stats.index, values, strict=True)]
+                for name, values in points.items()
+            }
+    return found
 
 
 def _queries(params: Disparate, data: Mapping[str, Triples], protocol: str) -> tuple[Tensor, Tensor, Tensor]:

@@ -79,11 +79,11 @@ def play(params: Contest, name: str, tensors: Mapping[str, Tensor], progress: bo
     Methods that are not defined there are left out; references carry no seconds.
     """
     kind = CRITICS[WORLDS[name].critic]
-    rows = []
+    rows: list[tuple[int, str, float, float | None]] = []
     for seed in tqdm(range(params.seeds), f"peers, {name}", unit="seed", disable=not progress):
-        own = {key: tensors[key][seed] for key in ("for_a", "for_c", "memory_a", "memory_c")}
-        critics = {pair: kind(float(tensors[f"scale_{pair}"][seed])) for pair in ("ab", "bc")}
-        bank = SharedBank(**own, **critics)
+        for_a, for_c, memory_a, memory_c = (tensors[key][seed] for key in ("for_a", "for_c", "memory_a", "memory_c"))
+        ab, bc = (kind(float(tensors[f"scale_{pair}"][seed])) for pair in ("ab", "bc"))
+        bank = SharedBank(for_a, for_c, ab, bc, memory_a, memory_c)
         for peer in (method() for method in PEERS):
             if peer.applies(bank):
                 recall, seconds = _time(peer, bank, tensors["a"][seed], tensors["c"][seed], params.candidates)
