@@ -23,9 +23,7 @@ def model_and_data(critic: str, penalty: float = 0.0) -> tuple[ContrastiveModel,
 
 def plain_encoder(stacked: nn.Sequential, seed: int) -> nn.Sequential:
     """The published encoder in PyTorch's own layers, with one stacked model's initial weights."""
-    layers = nn.Sequential(
-        nn.Linear(4, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2), nn.ReLU(), nn.Linear(2, 3)
-    )
+    layers = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2), nn.ReLU(), nn.Linear(2, 3))
     for plain, layer in zip(layers, stacked, strict=True):
         if isinstance(plain, nn.Linear):
             plain.weight.data = layer.weight.data[seed].T.clone()
