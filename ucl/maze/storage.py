@@ -8,6 +8,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import gymnasium
 import minari
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from minari.data_collector import EpisodeBuffer
 from minari.dataset.minari_storage import MinariStorage
 
@@ -93,9 +95,7 @@ def _new(
     temporary = path.with_name(f".data.{secrets.token_hex(4)}.tmp")
     temporary.mkdir(parents=True)
     try:
-        spec = gymnasium.spec(environment_id(layout.name if layout.name in MAZES else None))
-        spec.kwargs |= {"maze": layout.name if layout.name in MAZES else layout.text}
-        storage = MinariStorage.new(temporary, *kinds, env_spec=spec)
+        storage = MinariStorage.new(temporary, *kinds, env_spec=_environment(layout))
         identity = {"dataset_id": f"ucl/{layout.name}/{kind}-v0", "minari_version": minari.__version__}
         storage.update_metadata({**identity, "author": {"ucl"}, **facts})
         yield storage
@@ -103,6 +103,14 @@ def _new(
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _environment(layout: Layout) -> EnvSpec:
+    if layout.name in MAZES:
+        return gymnasium.spec(environment_id(layout.name))
+    spec = deepcopy(gymnasium.spec(environment_id(None)))
+    spec.kwargs["maze"] = layout.text
+    return spec
 
 
 def _load(layout: Layout, kind: str, root: str | Path) -> Iterable[Any]:
