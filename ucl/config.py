@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -67,13 +67,13 @@ class GaussianTraining(GaussianData):
         """The model's setting as a file name, such as d8_s0.01_p0.0."""
         return f"d{self.dimension}_s{self.log_scale}_p{self.norm_penalty}"
 
-    def at(self, setting: str) -> Self:
+    def at(self, setting: str) -> "GaussianTraining":
         """The same parameters at another setting."""
         d, s, p = (part[1:] for part in setting.split("_"))
         return self.model_copy(update={"dimension": int(d), "log_scale": float(s), "norm_penalty": float(p)})
 
     @model_validator(mode="after")
-    def _enough_queries(self) -> Self:
+    def _enough_queries(self) -> "GaussianTraining":
         if not self.candidates <= self.validation <= self.pairs:
             raise ValueError(f"validation must lie between candidates ({self.candidates}) and pairs ({self.pairs})")
         return self
