@@ -173,6 +173,33 @@ class Contest(GaussianTraining):
     xor: Xor
 
 
+class PretrainedModel(Section):
+    """A pretrained contrastive model."""
+
+    library: Literal["open_clip", "laion_clap", "imagebind", "languagebind"] = Field(description="who loads it")
+    model: str = Field(description="architecture, by the library's name for it")
+    weights: str | None = Field(description="checkpoint: the library's or the hub's name for it, a path, or null")
+
+
+class Media(Section):
+    """Real media and pretrained models: suites `audioset` and `folder` of `bridging` (section 6.2.1)."""
+
+    image_text: PretrainedModel = Field(description="model of images and texts")
+    audio_text: PretrainedModel = Field(description="model of audio and texts")
+    joint: list[PretrainedModel] = Field(description="models of all three, for comparison")
+    clips: Count = Field(description="AudioSet evaluation clips to ask for; those that cannot be had are logged")
+    pause: NotNegative = Field(description="seconds between the beginnings of two downloads")
+    manifest: str = Field(description="suite `folder`: CSV or Parquet file with the columns id, audio, image, text")
+    batch: Count = Field(description="items in a batch of the encoders")
+    max_failed: Annotated[float, Field(ge=0, le=1)] = Field(description="share of files that may be unreadable")
+    candidates: Annotated[int, Field(ge=2)] = Field(description="candidates a query is ranked among")
+    draws: Count = Field(description="random draws of the candidates")
+
+    def models(self) -> list[PretrainedModel]:
+        """All models, each once."""
+        return [self.image_text, self.audio_text, *self.joint]
+
+
 class Params(Section):
     """All of `params.yaml`."""
 
@@ -182,6 +209,7 @@ class Params(Section):
     independence: Independence
     marginals: Marginals
     peers: Contest
+    media: Media
 
 
 def validate(config: Mapping[str, Any]) -> Params:
