@@ -9,6 +9,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/synthetic.smk"
 include: "workflow/rules/disparate.smk"
 include: "workflow/rules/independence.smk"
+include: "workflow/rules/peers.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/report.smk"
 

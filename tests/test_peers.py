@@ -10,6 +10,7 @@ from ucl.errors import InputError
 from ucl.gaussian import Triples
 from ucl.peers import PEERS, SharedBank
 from ucl.peers.c_mcr import CMCR
+from ucl.peers.closed_forms import Lemma2, Lemma3
 from ucl.peers.direct import Direct
 from ucl.peers.maps import CCA, Barycentre, Procrustes, Ridge
 from ucl.peers.monte_carlo import MonteCarlo, MonteCarloNormalized, MonteCarloUnscaled, OneHop, TopK
@@ -61,6 +62,30 @@ def test_monte_carlo_normalized():
 def test_one_hop_and_top_k():
     close(scores(OneHop()), [[-4.0, -3.0]])  # sample 0 is nearest to a
     close(scores(TopK(k=5)), [[math.log(math.exp(-4) + math.exp(-6)), math.log(math.exp(-3) + math.exp(-9))]])
+
+
+def test_lemma_2_on_the_circle():
+    bank = SharedBank(torch.eye(2), torch.eye(2), Cosine(2.0), Cosine(1.0))
+    a, c = torch.tensor([[5.0, 0.0]]), torch.tensor([[3.0, 0.0], [0.0, 2.0], [-1.0, 0.0]])
+    angles = torch.linspace(0, 2 * math.pi, 1001, dtype=torch.float64)[:-1]
+    b = torch.stack([angles.cos(), angles.sin()], 1)
+    # the mean over the circle of exp(2 <a, b> + <b, c>) for c along a, across it, and against it
+    along = [
+        torch.exp(2 * b[:, 0] + b @ torch.tensor(u).double()).mean().log() for u in ([1.0, 0], [0.0, 1], [-1.0, 0])
+    ]
+    close(scores(Lemma2(), bank, a, c), [[float(x) for x in along]])
+
+
+def test_lemma_3_on_the_line():
+    x = torch.tensor([[4.0], [6.0], [5.0 - 2**0.5], [5.0 + 2**0.5]])  # centre 5, variance (1 + 1 + 2 + 2) / 4
+    bank = SharedBank(x, x, NegativeSquaredL2(2.0), NegativeSquaredL2(1.0))
+    grid = torch.linspace(-15, 15, 30001, dtype=torch.float64)
+    weights = torch.exp(-grid.square() / 3)
+    expected = [
+        float((torch.exp(-(1.0 - grid).square() - (u - grid).square() / 2) * weights).sum().log() - weights.sum().log())
+        for u in (0.0, 2.0)
+    ]
+    close(scores(Lemma3(), bank, torch.tensor([[6.0]]), torch.tensor([[5.0], [7.0]])), [expected])
 
 
 def test_barycentre():
@@ -153,7 +178,7 @@ def test_every_peer_scores_a_grid_with_every_critic(peer, critic):
     bank = SharedBank(b, b2, critic(2.0), critic(3.0), memory_a=a, memory_c=c)
     method = peer() if peer is not CMCR else CMCR(steps=2, batch=8)
     if not method.applies(bank):
-        assert peer is Direct
+        assert peer in (Direct, Lemma2, Lemma3)
         return
     found = method.fit(bank).score(a, c)
     assert found.shape == (4, 6)

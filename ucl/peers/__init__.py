@@ -1,10 +1,11 @@
 """Every way to bridge that we know of, behind one interface: `fit(bank)`, then `score(a, c)`.
 
-Lemma 2 and 3's closed forms live in `ucl.closed_form`, Symile (which needs triples) in `ucl.peers.symile`.
+Symile, which needs triples, is no bridge and has an interface of its own (`ucl.peers.symile`).
 """
 
 from ucl.peers.base import Peer, SharedBank
 from ucl.peers.c_mcr import CMCR
+from ucl.peers.closed_forms import Lemma2, Lemma3
 from ucl.peers.direct import Direct
 from ucl.peers.maps import CCA, Barycentre, Procrustes, Ridge
 from ucl.peers.monte_carlo import MonteCarlo, MonteCarloNormalized, MonteCarloUnscaled, OneHop, TopK
@@ -19,6 +20,8 @@ PEERS: tuple[type[Peer], ...] = (
     MonteCarloNormalized,
     TopK,
     OneHop,
+    Lemma2,
+    Lemma3,
     Barycentre,
     Procrustes,
     CCA,

@@ -23,7 +23,7 @@ class CMCR(Peer):
 
     name = "c_mcr"
 
-    def __init__(self, steps: int = 300, batch: int = 256, width: int = 64, noise: float = 0.06, seed: int = 0) -> None:
+    def __init__(self, steps: int = 200, batch: int = 128, width: int = 32, noise: float = 0.06, seed: int = 0) -> None:
         self.steps, self.batch, self.width, self.noise, self.seed = steps, batch, width, noise, seed
 
     def applies(self, bank: SharedBank) -> bool:

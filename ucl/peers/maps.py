@@ -9,6 +9,9 @@ from ucl.peers.base import Peer, SharedBank
 __all__ = ["CCA", "Barycentre", "Procrustes", "Ridge"]
 
 
+VARIES = 0.05  # of the largest singular value; whitening would blow up directions that the bank hardly uses
+
+
 class Barycentre(Peer):
     """The bank seen from c, averaged with the weights `softmax_i f_AB(a, b_i)`: the posterior mean of B given a."""
 
@@ -80,7 +83,7 @@ class CCA(Peer):
 
 
 def _compact_svd(x: Float[Tensor, "m d"]) -> tuple[Tensor, Tensor, Tensor]:
-    """The singular triplets that carry anything."""
+    """The singular triplets of the directions in which the bank varies."""
     u, s, vh = torch.linalg.svd(x, full_matrices=False)
-    kept = s > 1e-5 * s[0]  # below, float32 embeddings hold rounding noise
+    kept = s > VARIES * s[0]
     return u[:, kept], s[kept], vh[kept]
