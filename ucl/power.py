@@ -48,10 +48,12 @@ GAUSSIAN_ALTERNATIVES: dict[str, Sampler] = {
 }
 
 
-def sphere_rejections(d: int, points: int, null: int, power: int, progress: bool = True) -> pd.DataFrame:
+def sphere_rejections(
+    d: int, points: int, null_samples: int, power_samples: int, progress: bool = True
+) -> pd.DataFrame:
     """Rejections at 5 % of every test of uniformity, and of the paper's reading (mean p of a coordinate below 5 %).
 
-    A table test, alternative, d, n, rejections, samples; `null` samples of uniform points, `power` of each alternative.
+    A table test, alternative, d, n, rejections, samples: `null_samples` uniform ones, `power_samples` of other laws.
     """
     names = [*SPHERE_TESTS, "published_ks"]
 
@@ -59,24 +61,26 @@ def sphere_rejections(d: int, points: int, null: int, power: int, progress: bool
         p_values = [test(x).p_value for test in SPHERE_TESTS.values()] + [published_ks(x, generator=random)]
         return [int((p <= LEVEL).sum()) for p in p_values]
 
-    return _table(SPHERE_ALTERNATIVES, names, reject, d, points, null, power, progress)
+    return _table(SPHERE_ALTERNATIVES, names, reject, d, points, null_samples, power_samples, progress)
 
 
-def gaussian_rejections(d: int, points: int, draws: int, null: int, power: int, progress: bool = True) -> pd.DataFrame:
+def gaussian_rejections(
+    d: int, points: int, draws: int, null_samples: int, power_samples: int, progress: bool = True
+) -> pd.DataFrame:
     """The same for the tests of normality, calibrated by `draws` samples from the null."""
 
     def reject(x: Tensor, random: torch.Generator) -> list[int]:
         outcomes = gaussianity(x, draws=draws)
         return [int((outcomes[name].p_value <= LEVEL).sum()) for name in GAUSSIAN_TESTS]
 
-    return _table(GAUSSIAN_ALTERNATIVES, list(GAUSSIAN_TESTS), reject, d, points, null, power, progress)
+    return _table(GAUSSIAN_ALTERNATIVES, list(GAUSSIAN_TESTS), reject, d, points, null_samples, power_samples, progress)
 
 
-def published_example(samples: int) -> pd.DataFrame:
+def published_example(samples: int, progress: bool = True) -> pd.DataFrame:
     """A von Mises-Fisher law (concentration 50, d = 512, n = 632) as every test sees it: median p-value, rejections."""
     p_values: dict[str, list[Tensor]] = {name: [] for name in [*SPHERE_TESTS, "published_ks"]}
     random = generator(50, 512, 632)
-    for _ in range(samples):
+    for _ in tqdm(range(samples), "the paper's reading", unit="sample", disable=not progress):
         x = von_mises_fisher(1, 632, 512, concentration=50.0, generator=random)
         for name, test in SPHERE_TESTS.items():
             p_values[name].append(test(x).p_value)
@@ -92,12 +96,12 @@ def _table(
     reject: Callable[[Tensor, torch.Generator], list[int]],
     d: int,
     n: int,
-    null: int,
-    power: int,
+    null_samples: int,
+    power_samples: int,
     progress: bool,
 ) -> pd.DataFrame:
     """Count rejections; the first of `alternatives` is the null."""
-    counts = {name: null if i == 0 else power for i, name in enumerate(alternatives)}
+    counts = {name: null_samples if i == 0 else power_samples for i, name in enumerate(alternatives)}
     rows = []
     with tqdm(total=sum(counts.values()), desc=f"d = {d}", unit="sample", disable=not progress) as bar:
         for i, (name, samples) in enumerate(counts.items()):
