@@ -1,0 +1,211 @@
+"""log sum_i exp(S_ai + T_ci) over a bank as a matrix product, with a certificate for every entry.
+
+**Factorised evaluation.** For a block of m samples with row maxima p_a = max_i S_ai and q_c = max_i T_ci,
+
+    sum_i exp(S_ai + T_ci) = exp(p_a + q_c) * (E @ F.T)_ac,    E = exp(S - p),  F = exp(T - q),
+
+which costs (n + k) m exponentials and one matrix product instead of n k m exponentials. Blocks are added up in float64
+against one reference per row and per column, so sums over blocks neither round nor underflow before exp(-708).
+
+**Certificate.** All terms are positive: nothing cancels, the one danger is underflow. With q the smallest normal number
+of the working precision, an entry of E or F below q and a product below q may each become zero (denormals may be
+flushed), so a block loses at most `4 m q exp(p_a + q_c)`; float64 sums lose at most `4 M 2^-1022` more. Both are added
+up for every entry. An entry is certified if what it may have lost is below `loss` (2^-27 in float32, 2^-47 in float64)
+of what was found, hence its logarithm is off by no more than that. The bound holds whatever the scores are; a check for
+infinities or zeros would not do, since a sum of denormals is finite, positive and wrong.
+
+**Tight blocks.** What is not certified is evaluated again in float64, in blocks of similar samples: columns of (S, T)
+grouped by farthest-point clustering (Gonzalez 1985: radius at most twice the best possible). In a group of radius r
+(largest difference of a score to the group's centre) every product is at least exp(-4 r), however far the groups lie
+apart, and groups are added up in the log domain. The same certificate decides.
+
+**Exact path.** What is still not certified is evaluated entry by entry: a streaming LogSumExp in float64 with the
+entry's own running maximum, which cannot underflow.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ucl.clusters import group_rows
+
+__all__ = ["Exponentials", "LogSums", "ScoreBlocks", "ScorePair", "log_sums"]
+
+
+@dataclass(frozen=True)
+class Exponentials:
+    """A block of scores after its share of the work: exp(scores - row maximum), and the maxima in float64."""
+
+    values: Float[Tensor, "n m"]
+    maxima: Float[Tensor, " n"]
+
+    @classmethod
+    def of(cls, scores: Float[Tensor, "n m"]) -> "Exponentials":
+        """Overwrites `scores`."""
+        maxima = scores.amax(1)
+        return cls(scores.sub_(maxima[:, None]).exp_(), maxima.double())
+
+
+ScorePair = tuple[Tensor, Tensor]  # S [n, m] and T [k, m], which the receiver may overwrite
+LOSS = {torch.float32: 2.0**-27, torch.float64: 2.0**-47}
+SMALLEST = {torch.float32: 2.0**-126, torch.float64: 2.0**-1022}
+DENSE = 0.02  # above this share of uncertified entries a product over tight blocks is cheaper than the exact path
+GROUP = 256  # samples in a tight block, on average
+LANDMARKS = 64  # rows of S and of T by which samples are compared for clustering
+CHUNK = 2**22  # numbers the exact path holds at once
+
+
+class ScoreBlocks(ABC):
+    """The scores of one grid against a bank, a block of samples at a time; they can be read again and again."""
+
+    rows: int
+    columns: int
+    device: torch.device
+
+    @abstractmethod
+    def __call__(
+        self, dtype: torch.dtype, rows: Tensor | None = None, columns: Tensor | None = None
+    ) -> Iterator[ScorePair]:
+        """Yield S [n, m] and T [k, m], or only the given rows of S and of T (`columns` of the grid)."""
+
+    def exponentials(self, dtype: torch.dtype) -> Iterator[tuple[Exponentials, Exponentials]]:
+        """The same for the whole grid, with the exponentials taken: what a subclass may have done beforehand."""
+        for scores_ab, scores_cb in self(dtype):
+            yield Exponentials.of(scores_ab), Exponentials.of(scores_cb)
+
+
+@dataclass(frozen=True)
+class LogSums:
+    """Logarithms of sums over the bank, in float64."""
+
+    pairs: Float[Tensor, "n k"]  # log sum_i exp(S_ai + T_ci)
+    rows: Float[Tensor, " n"]  # log sum_i exp(S_ai)
+    columns: Float[Tensor, " k"]  # log sum_i exp(T_ci)
+    recomputed: int = 0  # entries the certificate sent back
+
+
+def log_sums(blocks: ScoreBlocks, dtype: torch.dtype) -> LogSums:
+    """Evaluate a whole grid: products in `dtype`, then whatever the certificate does not accept.
+
+    `dtype` float32 means scores and products of blocks in float32 and everything else in float64.
+    """
+    sums, certified = _product_pass(blocks, dtype)
+    recomputed = int((~certified).sum())
+    if recomputed:
+        _recompute(blocks, sums.pairs, ~certified)
+    return LogSums(sums.pairs, sums.rows, sums.columns, recomputed)
+
+
+class _Side:
+    """Row sums of exp(scores) relative to a reference per row, and the maxima of every block."""
+
+    SLACK = 100.0  # a reference follows the maxima once they exceed it by this much: far from overflow, rarely moved
+
+    def __init__(self) -> None:
+        self.reference: Tensor | None = None
+        self.sums: Tensor
+        self.weights: list[Tensor] = []
+
+    def add(self, block: Exponentials) -> tuple[Tensor, Tensor | None]:
+        """Take in a block; return its weight per row, and by how much earlier sums must shrink (None: not at all)."""
+        shrink, maxima = None, block.maxima
+        if self.reference is None:
+            self.reference, self.sums = maxima.clone(), torch.zeros_like(maxima)
+        elif bool((maxima > self.reference + self.SLACK).any()):
+            raised = torch.maximum(self.reference, maxima)
+            shrink = (self.reference - raised).exp()
+            self.reference, self.sums = raised, self.sums * shrink
+            self.weights = [weight * shrink for weight in self.weights]
+        weight = (maxima - self.reference).exp()
+        self.sums = self.sums + weight * block.values.sum(1)
+        self.weights.append(weight)
+        return weight, shrink
+
+    @property
+    def log_sums(self) -> Tensor:
+        assert self.reference is not None
+        return self.reference + self.sums.log()
+
+
+def _product_pass(blocks: ScoreBlocks, dtype: torch.dtype) -> tuple[LogSums, Bool[Tensor, "n k"]]:
+    """One pass of matrix products over the bank, and which entries are certified."""
+    total = torch.zeros(blocks.rows, blocks.columns, dtype=torch.float64, device=blocks.device)
+    left, right, sizes = _Side(), _Side(), []
+    for e, f in blocks.exponentials(dtype):
+        row_weight, row_shrink = left.add(e)
+        column_weight, column_shrink = right.add(f)
+        if row_shrink is not None:
+            total *= row_shrink[:, None]
+        if column_shrink is not None:
+            total *= column_shrink
+        total.addcmul_((e.values @ f.values.T).double().mul_(row_weight[:, None]), column_weight[None, :])
+        sizes.append(e.values.shape[1])
+    lost = _lost(left, right, sizes, SMALLEST[dtype])
+    certified = lost <= LOSS[dtype] * total
+    assert left.reference is not None
+    assert right.reference is not None
+    pairs = total.log_().add_(left.reference[:, None]).add_(right.reference)
+    return LogSums(pairs, left.log_sums, right.log_sums), certified
+
+
+def _lost(left: _Side, right: _Side, sizes: list[int], smallest: float) -> Float[Tensor, "n k"]:
+    """The most that underflow can have taken from each entry, relative to its references."""
+    counts = torch.tensor(sizes, dtype=torch.float64, device=left.sums.device)
+    rows, columns = torch.stack(left.weights, 1) * counts, torch.stack(right.weights, 1)
+    return (rows @ columns.T).mul_(4 * smallest).add_(4 * sum(sizes) * SMALLEST[torch.float64])
+
+
+def _recompute(blocks: ScoreBlocks, pairs: Float[Tensor, "n k"], flagged: Bool[Tensor, "n k"]) -> None:
+    """Overwrite the flagged entries of `pairs` by certified ones."""
+    rows, columns = flagged.any(1).nonzero()[:, 0], flagged.any(0).nonzero()[:, 0]
+    grid = flagged[rows][:, columns]
+    if float(grid.double().mean()) > DENSE:
+        values, certified = _tight_pass(blocks, rows, columns)
+        i, j = (grid & certified).nonzero(as_tuple=True)
+        pairs[rows[i], columns[j]] = values[i, j]
+        grid &= ~certified
+    i, j = grid.nonzero(as_tuple=True)
+    if len(i):
+        pairs[rows[i], columns[j]] = _exact(blocks, rows, columns, i, j)
+
+
+def _tight_pass(
+    blocks: ScoreBlocks, rows: Int[Tensor, " n"], columns: Int[Tensor, " k"]
+) -> tuple[Float[Tensor, "n k"], Bool[Tensor, "n k"]]:
+    """Products in float64 over groups of similar samples, added up in the log domain; and which are certified."""
+    shape = (len(rows), len(columns))
+    total = torch.full(shape, -torch.inf, dtype=torch.float64, device=blocks.device)
+    lost = total.clone()
+    for scores_ab, scores_cb in blocks(torch.float64, rows, columns):
+        for group in _similar_samples(scores_ab, scores_cb):
+            e, f = Exponentials.of(scores_ab[:, group]), Exponentials.of(scores_cb[:, group])
+            reference = e.maxima[:, None] + f.maxima
+            total = torch.logaddexp(total, (e.values @ f.values.T).log_().add_(reference))
+            lost = torch.logaddexp(lost, reference + math.log(4 * len(group)))
+    return total, lost + math.log(SMALLEST[torch.float64] / LOSS[torch.float64]) <= total
+
+
+def _similar_samples(scores_ab: Float[Tensor, "n m"], scores_cb: Float[Tensor, "k m"]) -> list[Int[Tensor, " _"]]:
+    """Groups of samples with similar columns of scores, judged by some of the rows."""
+    landmarks = [s[torch.linspace(0, len(s) - 1, min(len(s), LANDMARKS)).long()] for s in (scores_ab, scores_cb)]
+    features = torch.cat(landmarks).T.contiguous()
+    return group_rows(features, max(1, len(features) // GROUP))
+
+
+def _exact(
+    blocks: ScoreBlocks, rows: Int[Tensor, " n"], columns: Int[Tensor, " k"], i: Int[Tensor, " f"], j: Int[Tensor, " f"]
+) -> Float[Tensor, " f"]:
+    """Streaming LogSumExp in float64 of the entries (rows[i], columns[j])."""
+    total = torch.full(i.shape, -torch.inf, dtype=torch.float64, device=blocks.device)
+    for scores_ab, scores_cb in blocks(torch.float64, rows, columns):
+        chunk = max(1, CHUNK // scores_ab.shape[1])
+        for start in range(0, len(i), chunk):
+            part = slice(start, start + chunk)
+            block = torch.logsumexp(scores_ab[i[part]] + scores_cb[j[part]], 1)
+            total[part] = torch.logaddexp(total[part], block)
+    return total

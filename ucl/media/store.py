@@ -1,0 +1,102 @@
+"""Embeddings on disk: one Parquet file per encoder, whose metadata says which model, which weights and which scale.
+
+Columns: `id` (string, unique) and `embedding` (fixed-size list of `width` float32). The encoder's facts
+(`ucl.media.base.EncoderInfo`) are JSON under the key `ucl.encoder` of the schema's metadata.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ucl.errors import InputError
+from ucl.files import replacing
+from ucl.media.base import EncoderInfo
+
+__all__ = ["Store", "merge_stores", "read_info", "read_store", "write_store"]
+
+KEY = b"ucl.encoder"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Embeddings of one encoder: `embeddings[i]` belongs to `ids[i]`."""
+
+    info: EncoderInfo
+    ids: list[str]
+    embeddings: Float[Tensor, "n d"]
+
+    def __post_init__(self) -> None:
+        who = f"{self.info.model} {self.info.modality}"
+        rows, width = self.embeddings.shape
+        if (rows, width) != (len(self.ids), self.info.width):
+            raise InputError(
+                f"{who}: expected [{len(self.ids)}, {self.info.width}] embeddings (ids, width), got [{rows}, {width}]"
+            )
+        if len(set(self.ids)) != len(self.ids):
+            twice = next(name for i, name in enumerate(self.ids) if name in self.ids[:i])
+            raise InputError(f"{who}: ids must be unique, got {twice!r} twice")
+        bad = (~torch.isfinite(self.embeddings).all(1)).nonzero()
+        if len(bad):
+            raise InputError(f"{who}: NaN or infinity in row {self.ids[int(bad[0])]!r}")
+
+    def select(self, ids: Sequence[str]) -> "Store":
+        """The rows of `ids`, in that order."""
+        row = {name: i for i, name in enumerate(self.ids)}
+        missing = [name for name in ids if name not in row]
+        if missing:
+            raise InputError(
+                f"{self.info.model} {self.info.modality}: no embedding of {missing[0]!r} ({len(missing)} missing of "
+                f"{len(ids)}); see the table of failures"
+            )
+        return Store(self.info, list(ids), self.embeddings[[row[name] for name in ids]])
+
+
+def write_store(store: Store, path: str | Path) -> None:
+    """Write a store."""
+    values = pa.array(store.embeddings.numpy().astype(np.float32, copy=False).reshape(-1))
+    table = pa.table(
+        {
+            "id": pa.array(store.ids, pa.string()),
+            "embedding": pa.FixedSizeListArray.from_arrays(values, store.info.width),
+        }
+    ).replace_schema_metadata({KEY: json.dumps(asdict(store.info))})
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_info(path: str | Path) -> EncoderInfo:
+    """The encoder's facts, from the file's footer alone."""
+    metadata = pq.read_schema(path).metadata or {}
+    if KEY not in metadata:
+        raise InputError(f"{path}: not an embedding store: no `ucl.encoder` metadata; write it with ucl.media.store")
+    return EncoderInfo(**json.loads(metadata[KEY]))
+
+
+def read_store(path: str | Path) -> Store:
+    """Read a store."""
+    info = read_info(path)
+    table = pq.read_table(path).combine_chunks()
+    column = table.column("embedding")
+    values = column.chunk(0).flatten() if column.num_chunks else pa.array([], pa.float32())
+    embeddings = torch.from_numpy(values.to_numpy(zero_copy_only=False).copy()).reshape(-1, info.width)
+    return Store(info, table.column("id").to_pylist(), embeddings)
+
+
+def merge_stores(stores: Iterable[Store]) -> Store:
+    """One store from several of the same encoder; stores of different models, weights or scales are refused."""
+    parts = list(stores)
+    first = parts[0].info
+    for part in parts[1:]:
+        wrong = [key for key, value in asdict(first).items() if asdict(part.info)[key] != value]
+        if wrong:
+            told = ", ".join(f"{key} {getattr(first, key)!r} and {getattr(part.info, key)!r}" for key in wrong)
+            raise InputError(f"stores of different encoders do not mix: got {told}; embed all items with one model")
+    return Store(first, [name for part in parts for name in part.ids], torch.cat([part.embeddings for part in parts]))
