@@ -23,11 +23,11 @@ from torch import Tensor
 
 from ucl.errors import InputError
 from ucl.media.audio import RATE, log_mel
+from ucl.media.base import Modality
 from ucl.media.grammar import DIGITS, NUMBER_WORDS, grammar
 
-__all__ = ["Items", "Modality", "PairSampler", "Split", "load_images", "load_phrases", "load_recordings", "load_speech"]
+__all__ = ["Items", "PairSampler", "Split", "load_images", "load_phrases", "load_recordings", "load_speech"]
 
-Modality = Literal["image", "text", "audio"]
 Split = Literal["train", "validation", "test"]
 CONTEXT_LENGTH = 12  # tokens; the longest phrase has 11 with its start and end
 

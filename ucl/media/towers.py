@@ -2,47 +2,67 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import open_clip
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ucl.media.digits import CONTEXT_LENGTH, Items, Modality, PairSampler
+from ucl.media.base import Encoder, EncoderInfo, Modality, weights_digest
+from ucl.media.digits import CONTEXT_LENGTH, Items, PairSampler
 from ucl.runtime import generator
 
-__all__ = ["MODELS", "AudioTower", "ContrastiveModel", "Pair", "Size", "augment_audio", "augment_image", "embed", "train"]
+__all__ = [
+    "MODELS",
+    "AudioTower",
+    "ContrastiveModel",
+    "Pair",
+    "Recipe",
+    "TextTower",
+    "TrainedEncoder",
+    "augment_audio",
+    "augment_image",
+    "encoders",
+    "train",
+]
 
 Pair = tuple[Modality, Modality]
 
-# Every model and the pairs it is trained on. The first three see one kind of pair; the others join two kinds through a
-# shared tower, in the roles of LanguageBind (text in the middle) and ImageBind (image in the middle), and with audio
-# in the middle. Only `audio_image` ever sees what `joint_text` and the bridge through text are asked for.
+# Every model and the pairs it is trained on, the modality in the middle second. The first three see one kind of pair;
+# the others join two kinds through a shared tower: text in the middle as in LanguageBind, image in the middle as in
+# ImageBind, and audio. No pair of the two outer modalities is seen by a joint model, nor by the two models of a bridge.
 MODELS: dict[str, tuple[Pair, ...]] = {
     "image_text": (("image", "text"),),
     "audio_text": (("audio", "text"),),
     "audio_image": (("audio", "image"),),
     "joint_text": (("image", "text"), ("audio", "text")),
-    "joint_image": (("image", "text"), ("audio", "image")),
-    "joint_audio": (("audio", "text"), ("audio", "image")),
+    "joint_image": (("text", "image"), ("audio", "image")),
+    "joint_audio": (("text", "audio"), ("image", "audio")),
 }
+# Critics here need a few nats only, since ten digits are all there is to tell apart: the scale starts below CLIP's 14.
+INITIAL_SCALE = 5.0
+LARGEST_SCALE = 100.0
 
 
 @dataclass(frozen=True)
-class Size:
-    """Width of every tower's representation, and the transformers' width and depth."""
+class Recipe:
+    """How models are built and trained. `learning_rate` is the transformers', `fast_learning_rate` the other towers'."""
 
-    embed_dim: int
     width: int
     layers: int
-    vocabulary: int
+    steps: int
+    batch: int
+    learning_rate: float
+    fast_learning_rate: float
+    weight_decay: float
 
 
 class AudioTower(nn.Module):
     """Log-mel spectrogram to embedding: strided convolutions, then mean and maximum over time."""
 
-    def __init__(self, embed_dim: int, bands: int, channels: Sequence[int] = (16, 32, 64)) -> None:
+    def __init__(self, embed_dim: int, bands: int, channels: Sequence[int] = (8, 16, 32, 64)) -> None:
         super().__init__()
         sizes = zip((1, *channels[:-1]), channels, strict=True)
         self.layers = nn.Sequential(*[_convolution(inputs, outputs) for inputs, outputs in sizes])
@@ -54,92 +74,97 @@ class AudioTower(nn.Module):
         return self.projection(torch.cat([maps.mean(-1), maps.amax(-1)], dim=1))
 
 
+def _convolution(inputs: int, outputs: int) -> nn.Module:
+    layer = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
+    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU())
+
+
 class TextTower(nn.Module):
-    """Tokens to embedding: the sum of what each word says at its place, then a perceptron."""
+    """Tokens to embedding: the sum of the words, then a perceptron. Not open_clip's, so that no tower is shared."""
 
     def __init__(self, embed_dim: int, width: int, vocabulary: int) -> None:
         super().__init__()
         self.words = nn.Embedding(vocabulary, width, padding_idx=0)
+        hidden = 2 * width
         self.layers = nn.Sequential(
-            nn.Linear(width, 2 * width), nn.BatchNorm1d(2 * width), nn.ReLU(), nn.Linear(2 * width, embed_dim, bias=False)
+            nn.Linear(width, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, embed_dim, bias=False)
         )
 
     def forward(self, tokens: Int[Tensor, "n length"]) -> Float[Tensor, "n d"]:
         return self.layers(self.words(tokens).sum(1))
 
 
-def _convolution(inputs: int, outputs: int) -> nn.Module:
-    layer = nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False)
-    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU())
-
-
 class ContrastiveModel(nn.Module):
     """One tower per modality into one space, and one learned logit scale per kind of pair.
 
-    The image and text towers are those of open_clip's own model class.
+    `image_text` is open_clip's own model; the others take its image tower, an `AudioTower` and a `TextTower`.
     """
 
-    def __init__(self, pairs: Sequence[Pair], size: Size, bands: int) -> None:
+    def __init__(self, name: str, embed_dim: int, recipe: Recipe, vocabulary: int, bands: int) -> None:
         super().__init__()
-        heads = size.width // 16
-        clip = open_clip.CustomTextCLIP(
-            size.embed_dim,
-            open_clip.CLIPVisionCfg(
-                image_size=32, width=8, head_width=16, layers=(1, 1, 1, 1)
-            ),
-            open_clip.CLIPTextCfg(
-                context_length=CONTEXT_LENGTH,
-                vocab_size=size.vocabulary,
-                width=size.width,
-                heads=heads,
-                layers=max(size.layers, 1),
-                mlp_ratio=2.0,
-            ),
+        self.name, self.pairs, self.embed_dim = name, MODELS[name], embed_dim
+        clip = _clip(embed_dim, recipe, vocabulary)
+        text = clip.text if name == "image_text" else TextTower(embed_dim, 2 * recipe.width, vocabulary)
+        available = {"image": clip.visual, "text": text, "audio": AudioTower(embed_dim, bands)}
+        self.towers = nn.ModuleDict({m: available[m] for pair in self.pairs for m in pair})
+        self.logit_scales = nn.ParameterDict(
+            {"_".join(pair): nn.Parameter(clip.logit_scale.detach().clone()) for pair in self.pairs}
         )
-        nn.init.normal_(clip.text.token_embedding.weight, std=0.5)
-        available = {"image": nn.Sequential(nn.Upsample(size=32, mode="nearest"), clip.visual), "text": TextTower(size.embed_dim, 96, size.vocabulary) if size.layers==0 else clip.text, "audio": AudioTower(size.embed_dim, bands)}
-        self.towers = nn.ModuleDict({m: available[m] for pair in pairs for m in pair})
-        self.logit_scales = nn.ParameterDict({"_".join(pair): nn.Parameter(clip.logit_scale.clone()) for pair in pairs})
 
     def encode(self, modality: Modality, content: Tensor) -> Float[Tensor, "n d"]:
         """Unit vectors."""
         return nn.functional.normalize(self.towers[modality](content), dim=-1)
 
-    def scale(self, pair: Pair) -> Tensor:
-        """The learned inverse temperature of a kind of pair; never above 100, as in CLIP."""
-        return self.logit_scales["_".join(pair)].exp().clamp_max(100.0)
+    def scale(self, pair: Pair) -> Float[Tensor, ""]:
+        """The learned inverse temperature of a kind of pair; limited as CLIP limits it."""
+        return self.logit_scales["_".join(pair)].exp().clamp_max(LARGEST_SCALE)
+
+
+def _clip(embed_dim: int, recipe: Recipe, vocabulary: int) -> open_clip.CustomTextCLIP:
+    shared = {"width": recipe.width, "layers": recipe.layers, "mlp_ratio": 2.0}
+    vision = open_clip.CLIPVisionCfg(image_size=8, patch_size=4, head_width=16, **shared)
+    text = open_clip.CLIPTextCfg(
+        context_length=CONTEXT_LENGTH, vocab_size=vocabulary, heads=recipe.width // 16, **shared
+    )
+    scale = float(torch.tensor(INITIAL_SCALE).log())
+    model = open_clip.CustomTextCLIP(embed_dim, vision, text, init_logit_scale=scale)
+    # open_clip's initial 0.01 to 0.02 suit wide models and long training; at this width it takes thousands of steps
+    # until words and places are told apart.
+    for weight in (model.text.token_embedding.weight, model.text.positional_embedding, model.visual.positional_embedding):
+        nn.init.normal_(weight, std=0.5)
+    return model
 
 
 def train(
     name: str,
     world: Mapping[Modality, Items],
-    size: Size,
-    steps: int,
-    batch: int,
-    learning_rate: float,
-    weight_decay: float,
+    embed_dim: int,
+    recipe: Recipe,
     seed: int,
+    *,
     report: Callable[[int, float], None] = lambda step, loss: None,
     progress: bool = True,
 ) -> ContrastiveModel:
-    """Train one model of `MODELS` on pairs from the training items; every kind of pair has its own batch in a step."""
+    """Train one model of `MODELS` on pairs from the training items; every kind of pair has its own batch in a step.
+
+    `report(step, loss)` is called after every step, with the InfoNCE loss in nats, the mean over kinds of pairs.
+    """
     number = list(MODELS).index(name)
-    pairs = MODELS[name]
-    torch.manual_seed(int(generator(seed, number).initial_seed() % 2**31))
-    model = ContrastiveModel(pairs, size, bands=world["audio"].content.shape[1]).train()
+    torch.manual_seed(generator(seed, number, 0).initial_seed())  # open_clip initialises from the global generator
+    vocabulary, bands = int(world["text"].content.max()) + 1, world["audio"].content.shape[1]
+    model = ContrastiveModel(name, embed_dim, recipe, vocabulary, bands).train()
     draws = generator(seed, number, 1)
     sampler = PairSampler(world, draws)
-    loss_of = open_clip.ClipLoss()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.2)
-    for step in tqdm(range(steps), desc=name, unit="step", disable=not progress):
-        optimizer.zero_grad()
+    clip_loss = open_clip.ClipLoss()
+    optimizer, schedule = _optimizer(model, recipe)
+    for step in tqdm(range(recipe.steps), desc=name, unit="step", disable=not progress):
         losses = []
-        for pair in pairs:
-            rows = sampler.draw(batch, pair)
+        for pair in model.pairs:
+            rows = sampler.draw(recipe.batch, pair)
             x, y = (model.encode(m, AUGMENT[m](world[m].content[rows[m]], draws)) for m in pair)
-            losses.append(loss_of(x, y, model.scale(pair)))
+            losses.append(clip_loss(x, y, model.scale(pair)))
         loss = torch.stack(losses).mean()
+        optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
@@ -147,16 +172,63 @@ def train(
     return model.eval()
 
 
-@torch.no_grad()
-def embed(model: ContrastiveModel, modality: Modality, content: Tensor, batch: int = 512) -> Float[Tensor, "n d"]:
-    """Unit vectors of all items of a modality, batch by batch."""
-    return torch.cat([model.encode(modality, part) for part in content.split(batch)])
+def _optimizer(
+    model: ContrastiveModel, recipe: Recipe
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """AdamW with a warm-up and a cosine decay; transformers take a smaller step than convolutions and perceptrons."""
+    fast = [p for tower in model.modules() if isinstance(tower, AudioTower | TextTower) for p in tower.parameters()]
+    known = {id(p) for p in fast}
+    slow = [p for p in model.parameters() if id(p) not in known]
+    groups = [(slow, recipe.learning_rate), (fast, recipe.fast_learning_rate)]
+    groups = [(parameters, rate) for parameters, rate in groups if parameters]
+    optimizer = torch.optim.AdamW(
+        [{"params": parameters, "lr": rate} for parameters, rate in groups], weight_decay=recipe.weight_decay
+    )
+    rates = [rate for _, rate in groups]
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, rates, total_steps=recipe.steps, pct_start=0.2, cycle_momentum=False
+    )
+
+
+class TrainedEncoder(Encoder):
+    """One tower of a trained model; an item is a row of `Items.content`."""
+
+    def __init__(self, model: ContrastiveModel, modality: Modality, digest: str) -> None:
+        self.model = model
+        self.info = EncoderInfo(
+            model=model.name,
+            modality=modality,
+            width=model.embed_dim,
+            normalized=True,
+            logit_scale=_own_scale(model, modality),
+            weights_digest=digest,
+        )
+
+    def prepare(self, item: Any) -> Any:
+        """Items are prepared already."""
+        return item
+
+    @torch.no_grad()
+    def forward(self, prepared: Sequence[Any]) -> Float[Tensor, "n d"]:
+        content = torch.stack(list(prepared))
+        return torch.cat([self.model.encode(self.info.modality, part) for part in content.split(512)])
+
+
+def _own_scale(model: ContrastiveModel, modality: Modality) -> float | None:
+    """A modality in one kind of pair has that pair's scale; the one in the middle of two has none of its own."""
+    scales = [model.scale(pair).item() for pair in model.pairs if modality in pair]
+    return scales[0] if len(scales) == 1 else None
+
+
+def encoders(model: ContrastiveModel) -> dict[Modality, TrainedEncoder]:
+    """One encoder per modality of a trained model."""
+    digest = weights_digest(model)
+    return {modality: TrainedEncoder(model, modality, digest) for modality in model.towers}
 
 
 def augment_image(images: Float[Tensor, "n 3 8 8"], draws: torch.Generator) -> Float[Tensor, "n 3 8 8"]:
     """Shift every image by up to one pixel in each direction."""
-    padded = nn.functional.pad(images, (1, 1, 1, 1), value=-1.0)
-    return _windows(padded, images.shape[-2:], draws)
+    return _windows(nn.functional.pad(images, (1, 1, 1, 1), value=-1.0), images.shape[-2:], draws)
 
 
 def augment_audio(spectra: Float[Tensor, "n bands frames"], draws: torch.Generator) -> Float[Tensor, "n bands frames"]:
@@ -173,12 +245,14 @@ def augment_audio(spectra: Float[Tensor, "n bands frames"], draws: torch.Generat
 def _windows(padded: Float[Tensor, "n c hp wp"], shape: Sequence[int], draws: torch.Generator) -> Float[Tensor, "n c h w"]:
     """A window of `shape` at a random place of each padded item."""
     n = len(padded)
-    top, left = (torch.randint(p - s + 1, (n, 1), generator=draws) for p, s in zip(padded.shape[2:], shape, strict=True))
+    places = [size - wanted + 1 for size, wanted in zip(padded.shape[2:], shape, strict=True)]
+    top, left = (torch.randint(count, (n, 1), generator=draws) for count in places)
     rows, columns = top + torch.arange(shape[0]), left + torch.arange(shape[1])
     return padded[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]].movedim(-1, 1)
 
 
-def _block(n: int, length: int, longest: int, draws: torch.Generator) -> Tensor:
+def _block(n: int, length: int, longest: int, draws: torch.Generator) -> Bool[Tensor, "n length"]:
+    """A run of up to `longest` places per row, maybe none."""
     start = torch.randint(length, (n, 1), generator=draws)
     size = torch.randint(longest + 1, (n, 1), generator=draws)
     position = torch.arange(length)
