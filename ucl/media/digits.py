@@ -22,11 +22,25 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from ucl.errors import InputError
+from ucl.files import read_tensors, write_parquet, write_tensors
 from ucl.media.audio import RATE, log_mel
 from ucl.media.base import Modality
 from ucl.media.grammar import DIGITS, NUMBER_WORDS, grammar
 
-__all__ = ["Items", "PairSampler", "Split", "load_images", "load_phrases", "load_recordings", "load_speech"]
+__all__ = [
+    "CONTEXT_LENGTH",
+    "Items",
+    "PairSampler",
+    "Split",
+    "World",
+    "load_images",
+    "load_phrases",
+    "load_recordings",
+    "load_speech",
+    "read_sound",
+    "read_world",
+    "write_world",
+]
 
 Split = Literal["train", "validation", "test"]
 CONTEXT_LENGTH = 12  # tokens; the longest phrase has 11 with its start and end
@@ -57,8 +71,41 @@ class Items:
         return rows[self.meaning[rows].sum(1) == 1]
 
 
+World = Mapping[Modality, Items]
+
+
+def write_world(world: World, table: str | Path, content: str | Path) -> None:
+    """Write `table`, the items of all modalities (Parquet), and `content`, what encoders read (safetensors).
+
+    Columns: id, modality, split, digits (what the item means), source; and what `ucl.media.bridging` asks of any suite:
+    label (the digit, null where a phrase leaves it open) and bank (whether the item stands in its modality's bank: all
+    phrases, and the images and clips of the training split).
+    """
+    frames = []
+    for modality, items in world.items():
+        digits = [[digit for digit in DIGITS if means[digit]] for means in items.meaning.tolist()]
+        frame = pd.DataFrame({"id": items.ids, "modality": modality, "split": items.split, "digits": digits})
+        frame["source"] = items.source
+        frame["label"] = [str(meant[0]) if len(meant) == 1 else None for meant in digits]
+        frame["bank"] = (frame["split"] == "train") | (modality == "text")
+        frames.append(frame)
+    write_parquet(pd.concat(frames, ignore_index=True), table)
+    write_tensors({modality: items.content for modality, items in world.items()}, content)
+
+
+def read_world(table: str | Path, content: str | Path) -> dict[Modality, Items]:
+    """What `write_world` wrote."""
+    frame, tensors = pd.read_parquet(table), read_tensors(content)
+    world: dict[Modality, Items] = {}
+    for modality, part in frame.groupby("modality", sort=False):
+        meaning = torch.tensor([[digit in meant for digit in DIGITS] for meant in part["digits"]])
+        split = part["split"].to_numpy(dtype=object)
+        world[modality] = Items(tuple(part["id"]), tensors[modality], meaning, split, tuple(part["source"]))
+    return world
+
+
 def load_images() -> Items:
-    """The 1,797 handwritten digits of scikit-learn, 8 by 8; 60 % train, 15 % validation, 25 % test, by digit."""
+    """The 1,797 handwritten digits of scikit-learn, 8 by 8; 60 % train, 15 % validation, 25 % test of each digit."""
     digits = load_digits()
     pixels = torch.as_tensor(digits.images, dtype=torch.float32) / 8 - 1
     split = _stratified(digits.target, validation=0.15, test=0.25)
@@ -112,10 +159,19 @@ def load_recordings(folder: str | Path, validation_speakers: Sequence[str], test
     return _spoken(names, [_read(file) for file in files], parts["digit"].astype(int).to_numpy(), split, parts["speaker"])
 
 
+def read_sound(source: str | Path, name: str) -> Float[Tensor, " t"]:
+    """The samples of one item, at `RATE`: from the shipped table or from the folder of recordings."""
+    source = Path(source)
+    if source.is_dir():
+        return _read(source / f"{Path(name).name}.wav")
+    clips = pd.read_parquet(source, columns=["id", "audio"], filters=[("id", "==", name)])
+    return _read(io.BytesIO(clips["audio"].iloc[0]))
+
+
 class PairSampler:
     """Draws from the joint distribution over the training items."""
 
-    def __init__(self, world: Mapping[Modality, Items], generator: torch.Generator) -> None:
+    def __init__(self, world: World, generator: torch.Generator) -> None:
         self.world, self.generator = world, generator
         self.phrases = world["text"].rows("train")
         self.rows_of_digit = {m: [_of_digit(world[m], digit) for digit in DIGITS] for m in ("image", "audio")}

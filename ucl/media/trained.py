@@ -1,6 +1,6 @@
 """Small contrastive models, pairwise and joint, trained on pairs: the workflow's own CLIP, CLAP and binding models."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ucl.media.base import Encoder, EncoderInfo, Modality, weights_digest
-from ucl.media.digits import CONTEXT_LENGTH, Items, PairSampler
+from ucl.media.digits import CONTEXT_LENGTH, PairSampler, World
 from ucl.runtime import generator
 
 __all__ = [
@@ -48,11 +48,15 @@ LARGEST_SCALE = 100.0
 
 @dataclass(frozen=True)
 class Recipe:
-    """How models are built and trained. `learning_rate` is the transformers', `fast_learning_rate` the other towers'."""
+    """How models are built and trained. `learning_rate` is the transformers', `fast_learning_rate` the other towers'.
+
+    Every model sees `batches` batches of `batch` pairs: a joint model, with a batch of each kind in a step, takes half
+    the steps.
+    """
 
     width: int
     layers: int
-    steps: int
+    batches: int
     batch: int
     learning_rate: float
     fast_learning_rate: float
@@ -137,7 +141,7 @@ def _clip(embed_dim: int, recipe: Recipe, vocabulary: int) -> open_clip.CustomTe
 
 def train(
     name: str,
-    world: Mapping[Modality, Items],
+    world: World,
     embed_dim: int,
     recipe: Recipe,
     seed: int,
@@ -156,8 +160,9 @@ def train(
     draws = generator(seed, number, 1)
     sampler = PairSampler(world, draws)
     clip_loss = open_clip.ClipLoss()
-    optimizer, schedule = _optimizer(model, recipe)
-    for step in tqdm(range(recipe.steps), desc=name, unit="step", disable=not progress):
+    steps = recipe.batches // len(model.pairs)
+    optimizer, schedule = _optimizer(model, recipe, steps)
+    for step in tqdm(range(steps), desc=name, unit="step", disable=not progress):
         losses = []
         for pair in model.pairs:
             rows = sampler.draw(recipe.batch, pair)
@@ -173,7 +178,7 @@ def train(
 
 
 def _optimizer(
-    model: ContrastiveModel, recipe: Recipe
+    model: ContrastiveModel, recipe: Recipe, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """AdamW with a warm-up and a cosine decay; transformers take a smaller step than convolutions and perceptrons."""
     fast = [p for tower in model.modules() if isinstance(tower, AudioTower | TextTower) for p in tower.parameters()]
@@ -186,7 +191,7 @@ def _optimizer(
     )
     rates = [rate for _, rate in groups]
     return optimizer, torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rates, total_steps=recipe.steps, pct_start=0.2, cycle_momentum=False
+        optimizer, rates, total_steps=steps, pct_start=0.2, cycle_momentum=False
     )
 
 

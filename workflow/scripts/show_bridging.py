@@ -1,0 +1,36 @@
+"""Stores, images and recordings -> the gallery page."""
+
+from pathlib import Path
+
+import job
+
+from ucl.media import gallery
+from ucl.media.bridging import read_suite
+from ucl.media.digits import read_sound, read_world
+
+job.start(snakemake)
+params, files = snakemake.params, snakemake.input
+worlds = {name: read_world(*pair) for name, *pair in zip(params.suites, files.items, files.content, strict=True)}
+folders = dict(zip(params.suites, files.recordings, strict=True))
+sections = {
+    name: gallery.choose_queries(
+        read_suite(items, Path(items).parent / "seed0/stores"), params.candidates, 1, params.misses, seed=0
+    )
+    for name, items in zip(params.suites, files.items, strict=True)
+}
+
+
+def content(suite, modality, item):
+    items = worlds[suite][modality]
+    return items.content[items.ids.index(item)]
+
+
+gallery.render_gallery(
+    sections,
+    params.candidates,
+    audio=lambda suite, item: gallery.sound_uri(read_sound(folders[suite], item).numpy()),
+    spectrogram=lambda suite, item: gallery.spectrogram_uri(content(suite, "audio", item)),
+    image=lambda suite, item: gallery.image_uri(content(suite, "image", item)),
+    template=files.template,
+    path=snakemake.output[0],
+)
