@@ -24,6 +24,7 @@ experiment(
     "bridging",
     figures=["bridging_audio_image", "bridging_bank", "bridging_swapped"],
     tables=["bridging", "bridging_bank", "bridging_uniformity"],
+    pages=["bridging_gallery"],
 )
 
 
@@ -47,7 +48,6 @@ rule bridging:
     input:
         shown("bridging"),
         tracked("bridging"),
-        "reports/bridging_gallery.html",
 
 
 rule prepare_digits:
@@ -55,7 +55,7 @@ rule prepare_digits:
         modules("media.digits"),
         recordings=lambda wildcards: RECORDINGS[wildcards.trained],
     output:
-        items="results/bridging/{trained}/items.parquet",
+        table="results/bridging/{trained}/items.parquet",
         content="results/bridging/{trained}/content.safetensors",
     log:
         "results/logs/bridging/{trained}/prepare.log",
@@ -76,7 +76,7 @@ rule prepare_digits:
 rule train_digits:
     input:
         modules("media.trained"),
-        items="results/bridging/{trained}/items.parquet",
+        table="results/bridging/{trained}/items.parquet",
         content="results/bridging/{trained}/content.safetensors",
     output:
         stores=[f"results/bridging/{{trained}}/seed{{seed}}/stores/{name}.parquet" for name in TRAINED_STORES],
@@ -100,7 +100,7 @@ rule train_digits:
 rule score_bridging:
     input:
         modules("media.bridging"),
-        items="results/bridging/{suite}/items.parquet",
+        table="results/bridging/{suite}/items.parquet",
         stores=stores_of,
     output:
         recall="results/bridging/{suite}/seed{seed}/recall.parquet",
@@ -124,7 +124,7 @@ rule score_bridging:
 rule collect_bridging:
     input:
         modules("media.bridging", "tracking"),
-        items=expand("results/bridging/{suite}/items.parquet", suite=SUITES),
+        table=expand("results/bridging/{suite}/items.parquet", suite=SUITES),
         recall=of_all_seeds("recall.parquet"),
         banks=of_all_seeds("banks.parquet"),
         uniformity=of_all_seeds("uniformity.parquet"),
@@ -185,7 +185,7 @@ rule show_bridging:
     input:
         modules("media.gallery", "media.digits"),
         template=in_root("workflow/report/bridging_gallery.html.j2"),
-        items=expand("results/bridging/{suite}/items.parquet", suite=[s for s in SUITES if s in TRAINED]),
+        table=expand("results/bridging/{suite}/items.parquet", suite=[s for s in SUITES if s in TRAINED]),
         content=expand("results/bridging/{suite}/content.safetensors", suite=[s for s in SUITES if s in TRAINED]),
         recordings=[RECORDINGS[s] for s in SUITES if s in TRAINED],
         stores=[file for file in of_all_seeds("recall.parquet") if "/seed0/" in file],

@@ -34,7 +34,7 @@ for frame, stem in ((recall, "bridging"), (banks, "bridging_bank"), (uniformity,
     save_table(frame, tables / stem)
 
 params = tracking.flatten(snakemake.params.section, "bridging")
-data = {f"data.{Path(file).parent.name}.sha256": digest(file) for file in snakemake.input.items}
+data = {f"data.{Path(file).parent.name}.sha256": digest(file) for file in snakemake.input.table}
 tags = tracking.describe_code() | data | {"rule": "score_bridging"}
 losses = read(snakemake.input.losses) if snakemake.input.losses else None
 shown = [*snakemake.output.tables, snakemake.output.metrics]

@@ -12,4 +12,4 @@ world = {
     "text": digits.load_phrases(),
     "audio": load(snakemake.input.recordings, held_out["validation"], held_out["test"]),
 }
-digits.write_world(world, snakemake.output.items, snakemake.output.content)
+digits.write_world(world, snakemake.output.table, snakemake.output.content)

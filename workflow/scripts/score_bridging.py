@@ -9,7 +9,7 @@ from ucl.media import bridging
 
 job.start(snakemake)
 section, seed = snakemake.params.section, int(snakemake.wildcards.seed)
-suite = bridging.read_suite(snakemake.input.items, Path(snakemake.input.stores[0]).parent)
+suite = bridging.read_suite(snakemake.input.table, Path(snakemake.input.stores[0]).parent)
 sizes = section["candidates"]
 write_parquet(bridging.evaluate(suite, sizes, section["draws"], seed), snakemake.output.recall)
 banks = bridging.evaluate_bank_sizes(suite, section["bank_sizes"], sizes[0], section["bank_draws"], seed)

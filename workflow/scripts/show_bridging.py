@@ -10,13 +10,13 @@ from ucl.media.digits import read_sound, read_world
 
 job.start(snakemake)
 params, files = snakemake.params, snakemake.input
-worlds = {name: read_world(*pair) for name, *pair in zip(params.suites, files.items, files.content, strict=True)}
+worlds = {name: read_world(*pair) for name, *pair in zip(params.suites, files.table, files.content, strict=True)}
 folders = dict(zip(params.suites, files.recordings, strict=True))
 sections = {
     name: gallery.choose_queries(
         read_suite(items, Path(items).parent / "seed0/stores"), params.candidates, 1, params.misses, seed=0
     )
-    for name, items in zip(params.suites, files.items, strict=True)
+    for name, items in zip(params.suites, files.table, strict=True)
 }
 
 

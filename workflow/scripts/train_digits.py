@@ -11,7 +11,7 @@ from ucl.media.store import Store, write_store
 from ucl.media.trained import MODELS, Recipe, encoders, train
 
 job.start(snakemake)
-world = read_world(snakemake.input.items, snakemake.input.content)
+world = read_world(snakemake.input.table, snakemake.input.content)
 recipe, dims = Recipe(**snakemake.params.training), snakemake.params.embed_dims
 folder, losses = Path(snakemake.output.stores[0]).parent, []
 for name in MODELS:
