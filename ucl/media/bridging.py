@@ -89,16 +89,13 @@ class Task:
         return _pair_model(self.query, self.candidate)
 
 
-TASKS = tuple(
-    Task(query, middle, candidate)
-    for query, middle, candidate in (
-        ("audio", "text", "image"),
-        ("image", "text", "audio"),
-        ("image", "audio", "text"),
-        ("text", "audio", "image"),
-        ("audio", "image", "text"),
-        ("text", "image", "audio"),
-    )
+TASKS = (
+    Task("audio", "text", "image"),
+    Task("image", "text", "audio"),
+    Task("image", "audio", "text"),
+    Task("text", "audio", "image"),
+    Task("audio", "image", "text"),
+    Task("text", "image", "audio"),
 )
 
 
@@ -161,11 +158,15 @@ def scores_of(suite: Suite, task: Task, method: str, seed: int = 0) -> Iterator[
         for x, y in _in_one_space(a, c, seed):
             yield Cosine().similarity(x, y)
     elif method == "monte_carlo_disparate" and disparate:
-        yield bridge(suite, task, task.first, task.second).score(
-            suite.rows(task.first, task.query, query),
-            suite.rows(task.second, task.candidate, candidate),
-            progress=False,
-        ).scores
+        yield (
+            bridge(suite, task, task.first, task.second)
+            .score(
+                suite.rows(task.first, task.query, query),
+                suite.rows(task.second, task.candidate, candidate),
+                progress=False,
+            )
+            .scores
+        )
     elif method in ("direct_joint", "monte_carlo_joint") and suite.has(task.joint, task.query, task.candidate):
         a, c = suite.rows(task.joint, task.query, query), suite.rows(task.joint, task.candidate, candidate)
         if method == "direct_joint":
@@ -345,16 +346,17 @@ def summarise(table: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, fl
 def summarise_uniformity(frame: pd.DataFrame) -> pd.DataFrame:
     """Median over seeds of p-values and effects, one row per encoder."""
     keys = ["suite", "model", "modality", "points", "width"]
-    medians = frame.groupby([*keys, "test"], sort=False)[["p_value", "effect"]].median().unstack("test")
-    columns = {f"{test}_{what}": medians[what][test] for what in ("p_value", "effect") for test in medians[what].columns}
-    return pd.DataFrame(columns).dropna(axis=1, how="all").reset_index()
+    table = frame.pivot_table(["p_value", "effect"], keys, "test", aggfunc="median", sort=False)
+    table.columns = pd.Index([f"{test}_{what}" for what, test in table.columns.to_list()])
+    return table.dropna(axis=1, how="all").reset_index()
 
 
 def describe_runs(
     recall: pd.DataFrame, losses: pd.DataFrame | None
 ) -> Iterator[tuple[str, dict[str, str], dict[str, list[list[float]]]]]:
     """Runs to record: name, what was chosen, metrics. One per suite, task and method; one per trained model."""
-    for (suite, task, method), part in recall.groupby(["suite", "task", "method"], sort=False):
+    for keys, part in recall.groupby(["suite", "task", "method"], sort=False):
+        suite, task, method = map(str, keys)
         metrics = {
             f"recall_at_{k}_of_{row['candidates']}": [[0, row[f"recall_at_{k}"]]]
             for row in part.to_dict("records")
@@ -363,7 +365,8 @@ def describe_runs(
         yield f"{suite} {task} {method}", {"suite": suite, "task": task, "method": method}, metrics
     if losses is None:
         return
-    for (suite, model), part in losses.groupby(["suite", "model"], sort=False):
-        by_step = part.groupby("step")["loss"].agg(["mean", "std"]).fillna(0.0).iloc[::10]
-        curves = {f"loss_{name}": [[int(s), float(v)] for s, v in by_step[name].items()] for name in ("mean", "std")}
+    for keys, part in losses.groupby(["suite", "model"], sort=False):
+        suite, model = map(str, keys)
+        by_step = part.groupby("step", as_index=False)["loss"].agg(["mean", "std"]).fillna(0.0).iloc[::10]
+        curves = {f"loss_{what}": by_step[["step", what]].astype(float).to_numpy().tolist() for what in ("mean", "std")}
         yield f"{suite} train {model}", {"suite": suite, "model": model}, curves

@@ -46,13 +46,15 @@ def _bars(recall: pd.DataFrame, methods: Sequence[str], stem: Path) -> None:
     rows = -(-len(panels) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(5.2 * columns, 3.1 * rows + 0.5), squeeze=False, sharey=True)
     for axis, ((suite, candidates), part) in zip(axes.flat, panels, strict=False):
-        _bar_panel(axis, part, [m for m in methods if m in set(part["method"])], int(candidates))
+        _bar_panel(axis, part, [m for m in methods if m in set(part["method"])], part["candidates"].iloc[0])
         axis.set_title(f"{suite}: one of {candidates} candidates")
     for axis in axes.flat[len(panels) :]:
         axis.set_visible(False)
     for axis in axes[:, 0]:
         axis.set_ylabel("Recall@1")
-    handles = {label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    handles = {
+        label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
     save_figure(figure, stem)
 
@@ -78,7 +80,8 @@ def _banks(recall: pd.DataFrame, banks: pd.DataFrame, stem: Path) -> None:
     suites = list(banks.groupby("suite", sort=False))
     figure, axes = plt.subplots(1, len(suites), figsize=(5.0 * len(suites), 3.4), squeeze=False, sharey=True)
     for axis, (suite, part) in zip(axes.flat, suites, strict=True):
-        for method, line in part.groupby("method", sort=False):
+        for method in part["method"].unique():
+            line = part[part["method"] == method]
             axis.errorbar(
                 line["bank"], line["recall_at_1"], line["ci95"], color=COLOURS[method], label=LABELS[method], capsize=2
             )

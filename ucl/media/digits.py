@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 Split = Literal["train", "validation", "test"]
+MODALITIES: tuple[Modality, ...] = ("image", "text", "audio")
 CONTEXT_LENGTH = 12  # tokens; the longest phrase has 11 with its start and end
 
 
@@ -97,7 +98,8 @@ def read_world(table: str | Path, content: str | Path) -> dict[Modality, Items]:
     """What `write_world` wrote."""
     frame, tensors = pd.read_parquet(table), read_tensors(content)
     world: dict[Modality, Items] = {}
-    for modality, part in frame.groupby("modality", sort=False):
+    for modality in MODALITIES:
+        part = frame[frame["modality"] == modality]
         meaning = torch.tensor([[digit in meant for digit in DIGITS] for meant in part["digits"]])
         split = part["split"].to_numpy(dtype=object)
         world[modality] = Items(tuple(part["id"]), tensors[modality], meaning, split, tuple(part["source"]))
@@ -156,7 +158,9 @@ def load_recordings(folder: str | Path, validation_speakers: Sequence[str], test
         wrong = names[parts["digit"].isna()].iloc[0]
         raise InputError(f"{folder}/{wrong}.wav: expected a name like 7_jackson_0.wav; remove or rename the file")
     split = _by_speaker(parts["speaker"], validation_speakers, test_speakers)
-    return _spoken(names, [_read(file) for file in files], parts["digit"].astype(int).to_numpy(), split, parts["speaker"])
+    return _spoken(
+        names, [_read(file) for file in files], parts["digit"].astype(int).to_numpy(), split, parts["speaker"]
+    )
 
 
 def read_sound(source: str | Path, name: str) -> Float[Tensor, " t"]:

@@ -134,7 +134,11 @@ def _clip(embed_dim: int, recipe: Recipe, vocabulary: int) -> open_clip.CustomTe
     model = open_clip.CustomTextCLIP(embed_dim, vision, text, init_logit_scale=scale)
     # open_clip's initial 0.01 to 0.02 suit wide models and long training; at this width it takes thousands of steps
     # until words and places are told apart.
-    for weight in (model.text.token_embedding.weight, model.text.positional_embedding, model.visual.positional_embedding):
+    for weight in (
+        model.text.token_embedding.weight,
+        model.text.positional_embedding,
+        model.visual.positional_embedding,
+    ):
         nn.init.normal_(weight, std=0.5)
     return model
 
@@ -146,12 +150,12 @@ def train(
     recipe: Recipe,
     seed: int,
     *,
-    report: Callable[[int, float], None] = lambda step, loss: None,
+    report: Callable[[float], None] = lambda loss: None,
     progress: bool = True,
 ) -> ContrastiveModel:
     """Train one model of `MODELS` on pairs from the training items; every kind of pair has its own batch in a step.
 
-    `report(step, loss)` is called after every step, with the InfoNCE loss in nats, the mean over kinds of pairs.
+    `report(loss)` is called after every step with the InfoNCE loss in nats, the mean over kinds of pairs.
     """
     number = list(MODELS).index(name)
     torch.manual_seed(generator(seed, number, 0).initial_seed())  # open_clip initialises from the global generator
@@ -162,7 +166,7 @@ def train(
     clip_loss = open_clip.ClipLoss()
     steps = recipe.batches // len(model.pairs)
     optimizer, schedule = _optimizer(model, recipe, steps)
-    for step in tqdm(range(steps), desc=name, unit="step", disable=not progress):
+    for _ in tqdm(range(steps), desc=name, unit="step", disable=not progress):
         losses = []
         for pair in model.pairs:
             rows = sampler.draw(recipe.batch, pair)
@@ -173,7 +177,7 @@ def train(
         loss.backward()
         optimizer.step()
         schedule.step()
-        report(step, loss.item())
+        report(loss.item())
     return model.eval()
 
 
@@ -228,7 +232,8 @@ def _own_scale(model: ContrastiveModel, modality: Modality) -> float | None:
 def encoders(model: ContrastiveModel) -> dict[Modality, TrainedEncoder]:
     """One encoder per modality of a trained model."""
     digest = weights_digest(model)
-    return {modality: TrainedEncoder(model, modality, digest) for modality in model.towers}
+    modalities = dict.fromkeys(modality for pair in model.pairs for modality in pair)
+    return {modality: TrainedEncoder(model, modality, digest) for modality in modalities}
 
 
 def augment_image(images: Float[Tensor, "n 3 8 8"], draws: torch.Generator) -> Float[Tensor, "n 3 8 8"]:
@@ -247,7 +252,9 @@ def augment_audio(spectra: Float[Tensor, "n bands frames"], draws: torch.Generat
     return noisy.clamp(-1, 1.5).masked_fill(hidden, -0.5)
 
 
-def _windows(padded: Float[Tensor, "n c hp wp"], shape: Sequence[int], draws: torch.Generator) -> Float[Tensor, "n c h w"]:
+def _windows(
+    padded: Float[Tensor, "n c hp wp"], shape: Sequence[int], draws: torch.Generator
+) -> Float[Tensor, "n c h w"]:
     """A window of `shape` at a random place of each padded item."""
     n = len(padded)
     places = [size - wanted + 1 for size, wanted in zip(padded.shape[2:], shape, strict=True)]

@@ -16,8 +16,9 @@ recipe, dims = Recipe(**snakemake.params.training), snakemake.params.embed_dims
 folder, losses = Path(snakemake.output.stores[0]).parent, []
 for name in MODELS:
     width = dims["joint"] if name.startswith("joint") else dims[name]
-    record = lambda step, loss, name=name: losses.append({"model": name, "step": step, "loss": loss})
-    model = train(name, world, width, recipe, int(snakemake.wildcards.seed), report=record)
+    curve = []
+    model = train(name, world, width, recipe, int(snakemake.wildcards.seed), report=curve.append)
+    losses += [{"model": name, "step": step, "loss": loss} for step, loss in enumerate(curve)]
     for modality, encoder in encoders(model).items():
         items = world[modality]
         store = Store(encoder.info, list(items.ids), encoder.encode(items.content))
