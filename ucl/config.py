@@ -107,18 +107,18 @@ class Media(Section):
 
     image_text: PretrainedModel = Field(description="model of images and texts")
     audio_text: PretrainedModel = Field(description="model of audio and texts")
-    joint: list[PretrainedModel] = Field(description="models of all three, for comparison")
+    joint_text: PretrainedModel | None = Field(description="joint model with text in the middle, or null")
+    joint_image: PretrainedModel | None = Field(description="joint model with images in the middle, or null")
     clips: Count = Field(description="AudioSet evaluation clips to ask for; those that cannot be had are logged")
     pause: NotNegative = Field(description="seconds between the beginnings of two downloads")
     manifest: str = Field(description="suite `folder`: CSV or Parquet file with the columns id, audio, image, text")
     batch: Count = Field(description="items in a batch of the encoders")
     max_failed: Annotated[float, Field(ge=0, le=1)] = Field(description="share of files that may be unreadable")
-    candidates: Annotated[int, Field(ge=2)] = Field(description="candidates a query is ranked among")
-    draws: Count = Field(description="random draws of the candidates")
 
-    def models(self) -> list[PretrainedModel]:
-        """All models, each once."""
-        return [self.image_text, self.audio_text, *self.joint]
+    def models(self) -> dict[str, PretrainedModel]:
+        """The models by role."""
+        roles = ("image_text", "audio_text", "joint_text", "joint_image")
+        return {role: getattr(self, role) for role in roles if getattr(self, role) is not None}
 
 
 class Params(Section):
