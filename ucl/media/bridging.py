@@ -346,8 +346,11 @@ def summarise(table: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, fl
 def summarise_uniformity(frame: pd.DataFrame) -> pd.DataFrame:
     """Median over seeds of p-values and effects, one row per encoder."""
     keys = ["suite", "model", "modality", "points", "width"]
-    table = frame.pivot_table(["p_value", "effect"], keys, "test", aggfunc="median", sort=False)
-    table.columns = pd.Index([f"{test}_{what}" for what, test in table.columns.to_list()])
+    wide = [
+        frame.pivot_table(what, keys, "test", aggfunc="median", sort=False).add_suffix(f"_{what}")
+        for what in ("p_value", "effect")
+    ]
+    table = pd.concat(wide, axis=1)
     return table.dropna(axis=1, how="all").reset_index()
 
 

@@ -12,13 +12,13 @@ TRAINED_STORES = [
     "audio_image.image",
     *[f"joint_{middle}.{modality}" for middle in ("text", "image", "audio") for modality in ("audio", "image", "text")],
 ]
-RECORDINGS = {
-    "digits": in_root("data/digits/clips.parquet"),
-    "recorded_digits": in_root("data/fsdd/recordings"),
-}
+SPEECH = {"digits": in_root("data/digits/clips.parquet"), "recorded_digits": in_root("data/fsdd/recordings")}
+SPEECH_FILES = {"digits": SPEECH["digits"], "recorded_digits": pulled("fsdd/recordings")}  # what jobs wait for
 SUITES = PARAMS.bridging.suites
-SUITE_STORES = {suite: TRAINED_STORES for suite in TRAINED}  # suite -> stores of a seed
-SUITE_SEEDS = {suite: range(PARAMS.bridging.seeds) for suite in TRAINED}
+TRAINED_SUITES = [suite for suite in SUITES if suite in TRAINED]
+# Per suite, the stores of a set of models, and the numbers of the sets.
+SUITE_STORES = {suite: TRAINED_STORES for suite in TRAINED} | {suite: MEDIA_STORES for suite in MEDIA_SUITES}
+SUITE_SEEDS = {suite: range(PARAMS.bridging.seeds) for suite in TRAINED} | {suite: [0] for suite in MEDIA_SUITES}
 
 experiment(
     "bridging",
@@ -53,7 +53,7 @@ rule bridging:
 rule prepare_digits:
     input:
         modules("media.digits"),
-        recordings=lambda wildcards: RECORDINGS[wildcards.trained],
+        speech=lambda wildcards: SPEECH_FILES[wildcards.trained],
     output:
         table="results/bridging/{trained}/items.parquet",
         content="results/bridging/{trained}/content.safetensors",
@@ -64,6 +64,7 @@ rule prepare_digits:
     conda:
         "../envs/ucl.yaml"
     params:
+        source=lambda wildcards: SPEECH[wildcards.trained],
         held_out=lambda wildcards: (
             PARAMS.bridging.voices if wildcards.trained == "digits" else PARAMS.bridging.speakers
         ).model_dump(),
@@ -128,7 +129,11 @@ rule collect_bridging:
         recall=of_all_seeds("recall.parquet"),
         banks=of_all_seeds("banks.parquet"),
         uniformity=of_all_seeds("uniformity.parquet"),
-        losses=[file for file in of_all_seeds("losses.parquet") if file.split("/")[2] in TRAINED],
+        losses=expand(
+            "results/bridging/{suite}/seed{seed}/losses.parquet",
+            suite=TRAINED_SUITES,
+            seed=range(PARAMS.bridging.seeds),
+        ),
     output:
         recall="results/bridging/recall.parquet",
         banks="results/bridging/banks.parquet",
@@ -185,10 +190,12 @@ rule show_bridging:
     input:
         modules("media.gallery", "media.digits"),
         template=in_root("workflow/report/bridging_gallery.html.j2"),
-        table=expand("results/bridging/{suite}/items.parquet", suite=[s for s in SUITES if s in TRAINED]),
-        content=expand("results/bridging/{suite}/content.safetensors", suite=[s for s in SUITES if s in TRAINED]),
-        recordings=[RECORDINGS[s] for s in SUITES if s in TRAINED],
-        stores=[file for file in of_all_seeds("recall.parquet") if "/seed0/" in file],
+        speech=[SPEECH_FILES[suite] for suite in TRAINED_SUITES],
+        table=expand("results/bridging/{suite}/items.parquet", suite=TRAINED_SUITES),
+        content=expand("results/bridging/{suite}/content.safetensors", suite=TRAINED_SUITES),
+        stores=expand(
+            "results/bridging/{suite}/seed0/stores/{name}.parquet", suite=TRAINED_SUITES, name=TRAINED_STORES
+        ),
     output:
         "reports/bridging_gallery.html",
     log:
@@ -198,7 +205,7 @@ rule show_bridging:
     conda:
         "../envs/ucl.yaml"
     params:
-        suites=[s for s in SUITES if s in TRAINED],
+        sources={suite: SPEECH[suite] for suite in TRAINED_SUITES},
         candidates=PARAMS.bridging.candidates[0],
         misses=PARAMS.bridging.shown_misses,
     message:

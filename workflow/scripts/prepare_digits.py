@@ -10,6 +10,6 @@ load = digits.load_speech if snakemake.wildcards.trained == "digits" else digits
 world = {
     "image": digits.load_images(),
     "text": digits.load_phrases(),
-    "audio": load(snakemake.input.recordings, held_out["validation"], held_out["test"]),
+    "audio": load(snakemake.params.source, held_out["validation"], held_out["test"]),
 }
 digits.write_world(world, snakemake.output.table, snakemake.output.content)
