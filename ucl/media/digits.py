@@ -201,7 +201,7 @@ def _of_digit(items: Items, digit: int) -> Int[Tensor, " m"]:
 
 
 def _spoken(
-    ids: pd.Series, waves: Sequence[Float[Tensor, " t"]], digit: np.ndarray, split: np.ndarray, source: pd.Series
+    ids: pd.Series, waves: Sequence[Float[Tensor, " _"]], digit: np.ndarray, split: np.ndarray, source: pd.Series
 ) -> Items:
     content = torch.stack([log_mel(wave) for wave in waves])
     return Items(tuple(ids), content, _one_hot(digit), split, tuple(source))
