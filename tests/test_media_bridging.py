@@ -42,7 +42,7 @@ def make_suite(noise: float = 0.1, scale: float = 9.0) -> bridging.Suite:
         middle = model.removeprefix("joint_") if model.startswith("joint") else None
         for modality in pairs.get(model, model.replace("_", " ")).split():
             part = items[items["modality"] == modality]
-            at = torch.tensor([int(label) if label else 0 for label in part["label"]])
+            at = torch.tensor(part["label"].fillna("0").astype(int).to_numpy().copy())
             draws = generator(len(part), width, ord(modality[0]))
             rows = axes[at] + noise * torch.randn(len(part), width, generator=draws)
             own = None if modality == middle else scale
@@ -178,7 +178,8 @@ def test_a_larger_bank_helps_and_the_whole_is_exact(suite):
 def test_uniformity_sees_uniform_and_clustered_banks(suite):
     table = bridging.uniformity_of_banks(suite, seed=0)
     assert len(table.groupby(["model", "modality"])) == len(suite.stores)
-    assert (table.loc[table["test"] == "kernel_mmd", "p_value"] < 0.01).mean() > 0.9  # ten tight clusters
+    phrases = table[(table["test"] == "kernel_mmd") & (table["modality"] == "text")]
+    assert (phrases["p_value"] < 0.01).all()  # three phrases around each of ten axes
     store = suite.stores["image_text", "text"]
     even = torch.nn.functional.normalize(torch.randn(store.embeddings.shape, generator=generator(4)), dim=-1)
     uniform = bridging.Suite(suite.items, {("image_text", "text"): Store(store.info, store.ids, even)})
