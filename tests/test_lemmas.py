@@ -42,7 +42,7 @@ def test_a_wrong_discount_is_found(monkeypatch) -> None:
     right = lemmas._World.exact_q
 
     def wrong(world):
-        return right(lemmas.replace(world, gamma=world.gamma - 0.05))
+        return right(lemmas.replace(world, gamma=world.gamma - 0.2))
 
     monkeypatch.setattr(lemmas._World, "exact_q", wrong)
     assert not lemmas.occupancy(SMALL).holds

@@ -1,6 +1,7 @@
 """`scaling` against brute force, and with embedding files of other models."""
 
 import math
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -25,7 +26,7 @@ def embeddings(pairs: int = 40, shared: bool = True) -> dict[str, torch.Tensor]:
 def test_sizes_are_log_spaced_from_one_to_the_largest() -> None:
     sizes = bank_sizes(500_000, 20)
     assert (sizes[0], sizes[-1], len(sizes)) == (1, 500_000, 20)
-    assert max(b / a for a, b in zip(sizes[3:], sizes[4:], strict=False)) < 2.3
+    assert max(b / a for a, b in pairwise(sizes)) <= 2.0
 
 
 def test_nested_banks_equal_scoring_each_bank_whole() -> None:
@@ -34,7 +35,7 @@ def test_nested_banks_equal_scoring_each_bank_whole() -> None:
     rows = trial_rows(40, RUN)[1]
     order = torch.randperm(500, generator=_order_stream(1))
     x, y, b = (torch.nn.functional.normalize(e[n].double(), dim=1) for n in ("a", "c", "b_for_a"))
-    for samples in bank_sizes(500, 5):
+    for samples in bank_sizes(500, 5)[1:]:  # with one sample all normalised scores tie
         s, t = 9 * x[rows[:20]] @ b[order[:samples]].T, 4.5 * y[rows] @ b[order[:samples]].T
         plain = torch.logsumexp(s[:, None] + t[None], -1)
         for method, scores in (("real", plain), ("real_normalized", plain - t.logsumexp(1))):

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -107,18 +107,18 @@ class Media(Section):
 
     image_text: PretrainedModel = Field(description="model of images and texts")
     audio_text: PretrainedModel = Field(description="model of audio and texts")
-    joint: list[PretrainedModel] = Field(description="models of all three, for comparison")
+    joint_text: PretrainedModel | None = Field(description="joint model with text in the middle, or null")
+    joint_image: PretrainedModel | None = Field(description="joint model with images in the middle, or null")
     clips: Count = Field(description="AudioSet evaluation clips to ask for; those that cannot be had are logged")
     pause: NotNegative = Field(description="seconds between the beginnings of two downloads")
     manifest: str = Field(description="suite `folder`: CSV or Parquet file with the columns id, audio, image, text")
     batch: Count = Field(description="items in a batch of the encoders")
     max_failed: Annotated[float, Field(ge=0, le=1)] = Field(description="share of files that may be unreadable")
-    candidates: Annotated[int, Field(ge=2)] = Field(description="candidates a query is ranked among")
-    draws: Count = Field(description="random draws of the candidates")
 
-    def models(self) -> list[PretrainedModel]:
-        """All models, each once."""
-        return [self.image_text, self.audio_text, *self.joint]
+    def models(self) -> dict[str, PretrainedModel]:
+        """The models by role."""
+        roles = ("image_text", "audio_text", "joint_text", "joint_image")
+        return {role: getattr(self, role) for role in roles if getattr(self, role) is not None}
 
 
 class Lemmas(Section):
@@ -152,7 +152,7 @@ class ScalingRun(Section):
     sizes: Annotated[int, Field(ge=2)] = Field(description="number of bank sizes, log-spaced from 1")
 
     @model_validator(mode="after")
-    def _enough_candidates(self) -> Self:
+    def _enough_candidates(self) -> "ScalingRun":
         if self.queries > self.candidates:
             raise ValueError(f"queries must be at most candidates ({self.candidates}): got {self.queries}")
         return self
@@ -185,7 +185,7 @@ class Scaling(ScalingRun):
         return GaussianTraining.model_validate(shared | own | self.models[model].model_dump())
 
     @model_validator(mode="after")
-    def _distinct_names(self) -> Self:
+    def _distinct_names(self) -> "Scaling":
         if both := set(self.models) & set(self.files):
             raise ValueError(f"models and files must have different names: both hold {', '.join(sorted(both))}")
         return self

@@ -41,7 +41,7 @@ def missing_media(media: Media, suite: str, root: str | Path, *, fetched: bool, 
     `fetched` says that the clips' manifest is already made, `remote` that a DVC remote is set up. Every host is asked
     once, all at the same time, and only for what is not here.
     """
-    checks: list[Callable[[], list[str]]] = [partial(missing_weights, model) for model in media.models()]
+    checks: list[Callable[[], list[str]]] = [partial(missing_weights, model) for model in media.models().values()]
     if suite == "folder":
         manifest = Path(media.manifest)
         told = f"{manifest}: no such manifest; set media.manifest to a CSV or Parquet file with id, audio, image, text"
