@@ -94,11 +94,39 @@ class SyntheticGrid(Section):
     norm_penalty: list[NotNegative] = Field(min_length=1, description="weights of the norm penalty")
 
 
+class PretrainedModel(Section):
+    """A pretrained contrastive model."""
+
+    library: Literal["open_clip", "laion_clap", "imagebind", "languagebind"] = Field(description="who loads it")
+    model: str = Field(description="architecture, by the library's name for it")
+    weights: str | None = Field(description="checkpoint: the library's or the hub's name for it, a path, or null")
+
+
+class Media(Section):
+    """Real media and pretrained models: suites `audioset` and `folder` of `bridging` (section 6.2.1)."""
+
+    image_text: PretrainedModel = Field(description="model of images and texts")
+    audio_text: PretrainedModel = Field(description="model of audio and texts")
+    joint_text: PretrainedModel | None = Field(description="joint model with text in the middle, or null")
+    joint_image: PretrainedModel | None = Field(description="joint model with images in the middle, or null")
+    clips: Count = Field(description="AudioSet evaluation clips to ask for; those that cannot be had are logged")
+    pause: NotNegative = Field(description="seconds between the beginnings of two downloads")
+    manifest: str = Field(description="suite `folder`: CSV or Parquet file with the columns id, audio, image, text")
+    batch: Count = Field(description="items in a batch of the encoders")
+    max_failed: Annotated[float, Field(ge=0, le=1)] = Field(description="share of files that may be unreadable")
+
+    def models(self) -> dict[str, PretrainedModel]:
+        """The models by role."""
+        roles = ("image_text", "audio_text", "joint_text", "joint_image")
+        return {role: getattr(self, role) for role in roles if getattr(self, role) is not None}
+
+
 class Params(Section):
     """All of `params.yaml`."""
 
     synthetic: Synthetic
     synthetic_grid: SyntheticGrid
+    media: Media
 
 
 def validate(config: Mapping[str, Any]) -> Params:

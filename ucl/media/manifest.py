@@ -2,16 +2,18 @@
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ucl.errors import InputError
 from ucl.media.base import Modality
 
-__all__ = ["MANIFEST", "manifest_items", "read_manifest"]
+__all__ = ["MANIFEST", "bank_texts", "manifest_items", "read_manifest", "suite_items"]
 
 COLUMNS = ["id", "audio", "image", "text"]
 MANIFEST = pa.schema([(name, pa.string()) for name in COLUMNS])
@@ -20,8 +22,8 @@ MANIFEST = pa.schema([(name, pa.string()) for name in COLUMNS])
 def read_manifest(path: str | Path) -> pa.Table:
     """The rows of a manifest (`MANIFEST`), strictly: the four columns, unique ids, no row without media.
 
-    Paths are relative to the manifest's folder; an empty cell means that this item has nothing of that kind. Whether a
-    file can be read is found out when it is embedded.
+    Paths are relative to the manifest's folder and returned so that they hold from here; an empty cell means that this
+    item has nothing of that kind. Whether a file can be read is found out when it is embedded.
     """
     path = Path(path)
     if not path.is_file():
@@ -40,15 +42,38 @@ def read_manifest(path: str | Path) -> pa.Table:
         seen[row["id"]] = place
     if not rows:
         raise InputError(f"{path}: the manifest has no rows")
+    for _, row in rows:
+        row |= {name: str(path.parent / row[name]) for name in ("audio", "image") if row[name]}
     return pa.Table.from_pylist([row for _, row in rows], MANIFEST)
 
 
-def manifest_items(manifest: pa.Table, modality: Modality, folder: str | Path) -> dict[str, Any]:
-    """What an encoder of this modality embeds: id -> text, or id -> path under `folder`, where there is one."""
+def manifest_items(manifest: pa.Table, modality: Modality) -> dict[str, Any]:
+    """What an encoder of this modality embeds: id -> text or id -> path, where there is one."""
     cells = zip(manifest["id"].to_pylist(), manifest[modality].to_pylist(), strict=True)
-    if modality == "text":
-        return {name: text for name, text in cells if text}
-    return {name: Path(folder) / path for name, path in cells if path}
+    return {name: cell if modality == "text" else Path(cell) for name, cell in cells if cell}
+
+
+def bank_texts(manifest: pa.Table, classes: pa.Table | None = None) -> dict[str, str]:
+    """The bank of texts: the descriptions of all classes if given, else the different texts of a manifest."""
+    if classes is not None:
+        return dict(zip(classes["id"].to_pylist(), classes["description"].to_pylist(), strict=True))
+    return {f"text: {text}": text for text in manifest["text"].to_pylist() if text}
+
+
+def suite_items(texts: Mapping[str, str], embedded: Mapping[Modality, Sequence[Sequence[str]]]) -> pd.DataFrame:
+    """The items of a suite of `bridging`: audio and images to test with, each its own label, and texts for the bank.
+
+    `embedded` has, per modality, the ids in the store of each model; only what every model has becomes an item, and
+    only clips with both audio and image. Columns: id, modality, split, label, bank, source.
+    """
+    shared = {modality: set.intersection(*map(set, lists)) for modality, lists in embedded.items()}
+    clips = [name for name in embedded["audio"][0] if name in shared["audio"] & shared["image"]]
+    if not clips or not shared["text"]:
+        raise InputError("no clip, or no text, was embedded by every model; see the tables of failures")
+    rows: list[tuple[str, str, str, str | None, bool, str]]
+    rows = [(name, kind, "test", name, False, name) for kind in ("audio", "image") for name in clips]
+    rows += [(name, "text", "test", None, True, text) for name, text in texts.items() if name in shared["text"]]
+    return pd.DataFrame(rows, columns=["id", "modality", "split", "label", "bank", "source"])
 
 
 def _csv_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
