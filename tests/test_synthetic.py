@@ -171,10 +171,10 @@ def test_runs_share_their_metric_keys() -> None:
     rows = [{"seed": 0, "method": m, "direction": "a_to_c"} | metrics for m in METHODS]
     candidates = pd.DataFrame(rows).assign(protocol="held_out", critic="l2")
     runs = learning_curves(curves(), candidates)
-    keys = {"recall_at_1", "recall_at_1_sd"} | {f"all_candidates/a_to_c/{key}" for key in metrics}
+    keys = {"epochs/recall_at_1", "epochs/recall_at_1_sd"} | {f"last_epoch/a_to_c/{key}" for key in metrics}
     assert all(set(run) == keys for run in runs.values())
     assert len(runs) == len(METHODS)
-    assert runs["held_out", "l2", "direct"]["recall_at_1"] == [[0, 0.5], [1, 0.5]]
+    assert runs["held_out", "l2", "direct"]["epochs/recall_at_1"] == [[0, 0.5], [1, 0.5]]
 
 
 def test_best_of_grid_takes_the_best_setting_and_epoch() -> None:
