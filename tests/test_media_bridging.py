@@ -227,8 +227,8 @@ def test_suites_are_read_from_stores(suite, tmp_path):
     suite.items.to_parquet(tmp_path / "items")
     again = bridging.read_suite(tmp_path / "items", tmp_path)
     assert set(again.stores) == set(suite.stores)
+    (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="embed the items first"):
-        (tmp_path / "empty").mkdir()
         bridging.read_suite(tmp_path / "items", tmp_path / "empty")
 
 
