@@ -26,22 +26,14 @@ experiment(
     tables=["bridging", "bridging_bank", "bridging_uniformity"],
     pages=["bridging_gallery"],
 )
+# Every set of models of every chosen suite.
+SETS = [f"results/bridging/{suite}/seed{seed}" for suite in SUITES for seed in SUITE_SEEDS[suite]]
 
 
 wildcard_constraints:
     suite=r"digits|recorded_digits|audioset|folder",
     trained=r"digits|recorded_digits",
     seed=r"\d+",
-
-
-def of_all_seeds(file):
-    """A result of every seed of every chosen suite."""
-    return [f"results/bridging/{suite}/seed{seed}/{file}" for suite in SUITES for seed in SUITE_SEEDS[suite]]
-
-
-def stores_of(wildcards):
-    names = SUITE_STORES[wildcards.suite]
-    return [f"results/bridging/{wildcards.suite}/seed{wildcards.seed}/stores/{name}.parquet" for name in names]
 
 
 rule bridging:
@@ -102,7 +94,10 @@ rule score_bridging:
     input:
         modules("media.bridging"),
         table="results/bridging/{suite}/items.parquet",
-        stores=stores_of,
+        stores=lambda wildcards: [
+            f"results/bridging/{wildcards.suite}/seed{wildcards.seed}/stores/{name}.parquet"
+            for name in SUITE_STORES[wildcards.suite]
+        ],
     output:
         recall="results/bridging/{suite}/seed{seed}/recall.parquet",
         banks="results/bridging/{suite}/seed{seed}/banks.parquet",
@@ -126,9 +121,9 @@ rule collect_bridging:
     input:
         modules("media.bridging", "tracking"),
         table=expand("results/bridging/{suite}/items.parquet", suite=SUITES),
-        recall=of_all_seeds("recall.parquet"),
-        banks=of_all_seeds("banks.parquet"),
-        uniformity=of_all_seeds("uniformity.parquet"),
+        recall=expand("{set}/recall.parquet", set=SETS),
+        banks=expand("{set}/banks.parquet", set=SETS),
+        uniformity=expand("{set}/uniformity.parquet", set=SETS),
         losses=expand(
             "results/bridging/{suite}/seed{seed}/losses.parquet",
             suite=TRAINED_SUITES,
@@ -193,9 +188,7 @@ rule show_bridging:
         speech=[SPEECH_FILES[suite] for suite in TRAINED_SUITES],
         table=expand("results/bridging/{suite}/items.parquet", suite=TRAINED_SUITES),
         content=expand("results/bridging/{suite}/content.safetensors", suite=TRAINED_SUITES),
-        stores=expand(
-            "results/bridging/{suite}/seed0/stores/{name}.parquet", suite=TRAINED_SUITES, name=TRAINED_STORES
-        ),
+        stores=expand("results/bridging/{suite}/seed0/stores/{name}.parquet", suite=TRAINED_SUITES, name=TRAINED_STORES),
     output:
         "reports/bridging_gallery.html",
     log:
