@@ -3,6 +3,7 @@
 import os
 
 import torch
+import torch.utils.deterministic
 
 __all__ = ["generator", "prepare"]
 
@@ -17,6 +18,7 @@ def prepare(threads: int, gpu: int = 0) -> torch.device:
     torch.set_num_threads(threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA refuses deterministic products
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return torch.device("cuda" if gpu and torch.cuda.is_available() else "cpu")
 
 
