@@ -1,6 +1,7 @@
 """How a job uses the machine: its device, its threads, and the settings that keep it fast and repeatable."""
 
 import torch
+import torch.utils.deterministic
 
 __all__ = ["generator", "prepare"]
 
@@ -14,6 +15,7 @@ def prepare(threads: int, gpu: int = 0) -> torch.device:
     torch.set_flush_denormal(True)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return torch.device("cuda" if gpu and torch.cuda.is_available() else "cpu")
 
 
