@@ -149,9 +149,13 @@ class Bridging(Section):
 class PretrainedModel(Section):
     """A pretrained contrastive model."""
 
-    library: Literal["open_clip", "laion_clap", "imagebind", "languagebind"] = Field(description="who loads it")
+    library: Literal["open_clip", "laion_clap", "imagebind", "languagebind", "precomputed"] = Field(
+        description="who loads it"
+    )
     model: str = Field(description="architecture, by the library's name for it")
-    weights: str | None = Field(description="checkpoint: the library's or the hub's name for it, a path, or null")
+    weights: str | None = Field(
+        description="checkpoint: the library's or the hub's name, a path (precomputed: a folder), or null"
+    )
 
 
 class Media(Section):

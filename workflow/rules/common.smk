@@ -92,10 +92,13 @@ def pulled(name):
 
 def check_media(wildcards):
     """Stop before any job where a suite of real media lacks something: a line for each thing and what to do about it."""
+    done = [f"results/bridging/{wildcards.media}/seed0/stores/{name}.parquet" for name in MEDIA_STORES]
+    if all(Path(file).exists() for file in done):
+        return []
     remotes = configparser.ConfigParser()
     remotes.read([ROOT / ".dvc" / "config", ROOT / ".dvc" / "config.local"])
     lines = missing_media(
-        PARAMS.media,
+        PARAMS.media.model_copy(update={"manifest": in_root(PARAMS.media.manifest)}),
         wildcards.media,
         ROOT,
         fetched=Path(f"results/bridging/{wildcards.media}/manifest.parquet").exists(),
