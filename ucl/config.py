@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from ucl.errors import InputError
 
-__all__ = ["Params", "Section", "load_params", "validate"]
+__all__ = ["Params", "Section", "describe", "load_params", "validate"]
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -270,6 +270,18 @@ def validate(config: Mapping[str, Any]) -> Params:
 def load_params(path: str | Path) -> Params:
     """Read and check a parameter file."""
     return validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
+
+
+def describe(model: type[BaseModel], values: BaseModel, prefix: str = "") -> list[tuple[str, Any, str]]:
+    """Every key with its value and its meaning, in the order of the file."""
+    rows: list[tuple[str, Any, str]] = []
+    for name, field in model.model_fields.items():
+        key, value = f"{prefix}{name}", getattr(values, name)
+        if isinstance(value, BaseModel):
+            rows += describe(type(value), value, f"{key}.")
+        else:
+            rows.append((key, value, field.description or ""))
+    return rows
 
 
 def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
