@@ -12,6 +12,9 @@ include: "workflow/rules/independence.smk"
 include: "workflow/rules/marginals.smk"
 include: "workflow/rules/peers.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/lemmas.smk"
+include: "workflow/rules/scaling.smk"
+include: "workflow/rules/bridging.smk"
 include: "workflow/rules/report.smk"
 
 

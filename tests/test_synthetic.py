@@ -167,23 +167,14 @@ def test_summary_has_the_promised_form() -> None:
 
 
 def test_runs_share_their_metric_keys() -> None:
-    keys = [
-        "seed",
-        "method",
-        "direction",
-        "recall_at_1",
-        "recall_at_5",
-        "recall_at_10",
-        "median_rank",
-        "log_ratio_error",
-    ]
-    rows = [dict(zip(keys, (0, m, "a_to_c", 0.5, 0.6, 0.7, 2.0, 1.5), strict=True)) for m in METHODS]
+    metrics = {"recall_at_1": 0.5, "recall_at_5": 0.6, "recall_at_10": 0.7, "median_rank": 2.0, "log_ratio_error": 1.5}
+    rows = [{"seed": 0, "method": m, "direction": "a_to_c"} | metrics for m in METHODS]
     candidates = pd.DataFrame(rows).assign(protocol="held_out", critic="l2")
     runs = learning_curves(curves(), candidates)
-    keys = {"recall_at_1", "recall_at_1_sd"} | {f"all_candidates/a_to_c/{key}" for key in metrics}
+    keys = {"epochs/recall_at_1", "epochs/recall_at_1_sd"} | {f"last_epoch/a_to_c/{key}" for key in metrics}
     assert all(set(run) == keys for run in runs.values())
     assert len(runs) == len(METHODS)
-    assert runs["held_out", "l2", "direct"]["recall_at_1"] == [[0, 0.5], [1, 0.5]]
+    assert runs["held_out", "l2", "direct"]["epochs/recall_at_1"] == [[0, 0.5], [1, 0.5]]
 
 
 def test_best_of_grid_takes_the_best_setting_and_epoch() -> None:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from ucl.errors import InputError
 
-__all__ = ["Params", "Section", "load_params", "validate"]
+__all__ = ["Params", "Section", "describe", "load_params", "validate"]
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -173,12 +173,68 @@ class Contest(GaussianTraining):
     xor: Xor
 
 
+class EmbedDims(Section):
+    """Widths of the embeddings; unlike widths, as of models from different makers."""
+
+    image_text: Count = Field(description="of the image-text model (CLIP's role)")
+    audio_text: Count = Field(description="of the audio-text model (CLAP's role)")
+    audio_image: Count = Field(description="of the audio-image model (the ground truth of audio to image)")
+    joint: Count = Field(description="of the joint models (LanguageBind's and ImageBind's roles)")
+
+
+class ContrastiveTraining(Section):
+    """Training of the encoders of digits."""
+
+    width: Annotated[int, Field(ge=16, multiple_of=16)] = Field(description="width of the transformers; 16 a head")
+    layers: Count = Field(description="layers of the transformers")
+    batches: Annotated[int, Field(ge=10)] = Field(description="batches a model sees, all kinds of pairs together")
+    batch: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch")
+    learning_rate: Positive = Field(description="peak learning rate of the transformers (AdamW, one cycle)")
+    fast_learning_rate: Positive = Field(description="peak learning rate of the convolutions and perceptrons")
+    weight_decay: NotNegative = Field(description="weight decay of AdamW")
+
+
+class HeldOut(Section):
+    """Voices or speakers that training never hears."""
+
+    validation: list[str] = Field(min_length=1, description="on whom settings may be chosen")
+    test: list[str] = Field(min_length=1, description="on whom the report's numbers are measured")
+
+
+SuiteName = Literal["digits", "recorded_digits", "audioset", "folder"]
+
+
+class Bridging(Section):
+    """Experiment `bridging` (sections 6.2.1, 6.2.2 and C.2)."""
+
+    suites: list[SuiteName] = Field(
+        min_length=1,
+        description="what to bridge: digits (shipped), recorded_digits (DVC), audioset (network), folder (one's own)",
+    )
+    seeds: Count = Field(description="sets of encoders that are trained, each with its own draws; digits suites only")
+    embed_dims: EmbedDims
+    training: ContrastiveTraining
+    candidates: list[Annotated[int, Field(ge=2)]] = Field(
+        min_length=1, description="candidates a query is ranked among; the first number is the metrics'"
+    )
+    draws: Count = Field(description="random candidate sets per query")
+    bank_sizes: list[Count] = Field(min_length=1, description="phrases in the bank; the whole grammar is added")
+    bank_draws: Count = Field(description="random banks per size and seed")
+    voices: HeldOut = Field(description="suite digits: synthetic voices")
+    speakers: HeldOut = Field(description="suite recorded_digits: people")
+    shown_misses: Annotated[int, Field(ge=0)] = Field(description="queries on the gallery page that LogSumExp misses")
+
+
 class PretrainedModel(Section):
     """A pretrained contrastive model."""
 
-    library: Literal["open_clip", "laion_clap", "imagebind", "languagebind"] = Field(description="who loads it")
+    library: Literal["open_clip", "laion_clap", "imagebind", "languagebind", "precomputed"] = Field(
+        description="who loads it"
+    )
     model: str = Field(description="architecture, by the library's name for it")
-    weights: str | None = Field(description="checkpoint: the library's or the hub's name for it, a path, or null")
+    weights: str | None = Field(
+        description="checkpoint: the library's or the hub's name, a path (precomputed: a folder), or null"
+    )
 
 
 class Media(Section):
@@ -186,18 +242,88 @@ class Media(Section):
 
     image_text: PretrainedModel = Field(description="model of images and texts")
     audio_text: PretrainedModel = Field(description="model of audio and texts")
-    joint: list[PretrainedModel] = Field(description="models of all three, for comparison")
+    joint_text: PretrainedModel | None = Field(description="joint model with text in the middle, or null")
+    joint_image: PretrainedModel | None = Field(description="joint model with images in the middle, or null")
     clips: Count = Field(description="AudioSet evaluation clips to ask for; those that cannot be had are logged")
     pause: NotNegative = Field(description="seconds between the beginnings of two downloads")
     manifest: str = Field(description="suite `folder`: CSV or Parquet file with the columns id, audio, image, text")
     batch: Count = Field(description="items in a batch of the encoders")
     max_failed: Annotated[float, Field(ge=0, le=1)] = Field(description="share of files that may be unreadable")
-    candidates: Annotated[int, Field(ge=2)] = Field(description="candidates a query is ranked among")
-    draws: Count = Field(description="random draws of the candidates")
 
-    def models(self) -> list[PretrainedModel]:
-        """All models, each once."""
-        return [self.image_text, self.audio_text, *self.joint]
+    def models(self) -> dict[str, PretrainedModel]:
+        """The models by role."""
+        roles = ("image_text", "audio_text", "joint_text", "joint_image")
+        return {role: getattr(self, role) for role in roles if getattr(self, role) is not None}
+
+
+class Lemmas(Section):
+    """Experiment `lemmas`: Lemmas 1 to 4, and the identities of the slides."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(description="seed of all draws")
+    bank: Annotated[int, Field(ge=2)] = Field(description="samples of B in the banks of Lemmas 1 to 3")
+    anchors: Count = Field(description="A's and C's compared in Lemmas 2 and 3")
+    dimension: Annotated[int, Field(ge=2)] = Field(description="dimension of the representations")
+    scales: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(description="the scales of Lemma 2")
+    sd: Positive = Field(description="standard deviation s of B in Lemma 3")
+    samples: Count = Field(description="draws from each side of binary NCE")
+    infonce_states: Annotated[int, Field(ge=2)] = Field(description="size of the alphabets that InfoNCE learns on")
+    infonce_models: Annotated[int, Field(ge=3)] = Field(description="tables that learn apart, for the error bar")
+    infonce_batch: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch of InfoNCE")
+    infonce_steps: Annotated[int, Field(ge=2)] = Field(description="steps of Adam")
+    states: Annotated[int, Field(ge=2)] = Field(description="states of the MDP; size of the alphabets of Lemma 1")
+    actions: Annotated[int, Field(ge=2)] = Field(description="actions of the MDP")
+    gamma: Annotated[float, Field(gt=0, lt=1)] = Field(description="discount factor")
+    trajectories: Count = Field(description="futures drawn in the MDP")
+
+
+class ScalingRun(Section):
+    """What scoring a pair of embedding files against banks of growing size needs."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(description="seed of all draws")
+    trials: Annotated[int, Field(ge=2)] = Field(description="repetitions, each with its own candidates and banks")
+    candidates: Annotated[int, Field(ge=2)] = Field(description="candidates of a trial")
+    queries: Count = Field(description="queries of a trial, the first of the candidates' partners")
+    largest: Annotated[int, Field(ge=2)] = Field(description="samples in the largest bank")
+    sizes: Annotated[int, Field(ge=2)] = Field(description="number of bank sizes, log-spaced from 1")
+
+    @model_validator(mode="after")
+    def _enough_candidates(self) -> "ScalingRun":
+        if self.queries > self.candidates:
+            raise ValueError(f"queries must be at most candidates ({self.candidates}): got {self.queries}")
+        return self
+
+
+class JointModel(Section):
+    """A joint model: A and C each trained with B, in a Gaussian world of its own."""
+
+    dims: Dims
+    dimension: Count = Field(description="dimension d of the representations")
+
+
+class Scaling(ScalingRun):
+    """Experiment `scaling` (appendix C.1, Fig. 5)."""
+
+    models: dict[str, JointModel] = Field(min_length=1, description="joint models to train, by role")
+    files: dict[str, str] = Field(description="embedding files (safetensors) of other models, by name; see ucl.scaling")
+    noise: NotNegative = Field(description="standard deviation of the noise on each coordinate of A and of C")
+    pairs: Annotated[int, Field(ge=2)] = Field(description="training pairs of (A, B) and of (B, C)")
+    log_scale: Annotated[float, Field(allow_inf_nan=False)] = Field(description="initial log scale of the critic")
+    epochs: Count = Field(description="passes over the training pairs")
+    batch_size: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch")
+    learning_rate: Positive = Field(description="learning rate of Adam")
+    decay_epoch: Count = Field(description="epoch from which the learning rate is a tenth")
+
+    def training(self, model: str) -> GaussianTraining:
+        """How one of the models is trained: a single seed of the Gaussian world."""
+        own = {"seeds": 1, "validation": 2, "bank": 1, "candidates": 2, "norm_penalty": 0.0}
+        shared = self.model_dump(include=set(GaussianTraining.model_fields) - {"candidates"})
+        return GaussianTraining.model_validate(shared | own | self.models[model].model_dump())
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> "Scaling":
+        if both := set(self.models) & set(self.files):
+            raise ValueError(f"models and files must have different names: both hold {', '.join(sorted(both))}")
+        return self
 
 
 class Params(Section):
@@ -209,7 +335,10 @@ class Params(Section):
     independence: Independence
     marginals: Marginals
     peers: Contest
+    bridging: Bridging
     media: Media
+    lemmas: Lemmas
+    scaling: Scaling
 
 
 def validate(config: Mapping[str, Any]) -> Params:
@@ -224,6 +353,18 @@ def validate(config: Mapping[str, Any]) -> Params:
 def load_params(path: str | Path) -> Params:
     """Read and check a parameter file."""
     return validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
+
+
+def describe(model: type[BaseModel], values: BaseModel, prefix: str = "") -> list[tuple[str, Any, str]]:
+    """Every key with its value and its meaning, in the order of the file."""
+    rows: list[tuple[str, Any, str]] = []
+    for name, field in model.model_fields.items():
+        key, value = f"{prefix}{name}", getattr(values, name)
+        if isinstance(value, BaseModel):
+            rows += describe(type(value), value, f"{key}.")
+        else:
+            rows.append((key, value, field.description or ""))
+    return rows
 
 
 def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
