@@ -17,6 +17,16 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 CriticName = Literal["cosine", "dot", "l2"]
+SceneName = Literal[
+    "gaussian_l2",
+    "gaussian_squared_l2",
+    "gaussian_dot",
+    "gaussian_cosine",
+    "disparate",
+    "dependent",
+    "multimodal",
+    "xor",
+]
 
 
 class Section(BaseModel):
@@ -166,6 +176,7 @@ class Xor(Section):
 class Contest(GaussianTraining):
     """Experiment `peers`: every way to bridge, on every world whose truth is known."""
 
+    scenes: list[SceneName] = Field(min_length=1, description="worlds, and how they are learned")
     memory: Count = Field(description="training samples of A and of C that C-MCR sees; of B that Symile sums over")
     shared_noise: NotNegative = Field(description="standard deviation of the shared noise in the world `dependent`")
     wide: WideEncoders

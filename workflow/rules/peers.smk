@@ -30,7 +30,7 @@ rule learn_peers:
         "../envs/ucl.yaml"
     threads: 1
     params:
-        section=PARAMS.peers.model_dump(),
+        section=PARAMS.peers.model_dump(exclude={"scenes"}),
     message:
         "Training the models of {wildcards.scene}, all seeds at once"
     script:
@@ -52,7 +52,7 @@ rule refer_peers:
         "../envs/ucl.yaml"
     threads: 1
     params:
-        section=PARAMS.peers.model_dump(),
+        section=PARAMS.peers.model_dump(exclude={"scenes"}),
     message:
         "Training who saw more than a bridge may, and scoring exactly: {wildcards.world}"
     script:
@@ -75,7 +75,7 @@ rule score_peers:
         "../envs/ucl.yaml"
     threads: 1
     params:
-        section=PARAMS.peers.model_dump(),
+        section=PARAMS.peers.model_dump(exclude={"scenes"}),
     message:
         "Scoring every way to bridge on {wildcards.scene}"
     script:
@@ -85,8 +85,8 @@ rule score_peers:
 rule collect_peers:
     input:
         modules("peers.contest", "tracking"),
-        scores=expand("results/peers/{scene}.parquet", scene=SCENES),
-        references=[f"results/peers/references/{scene.world}.parquet" for scene in SCENES.values()],
+        scores=expand("results/peers/{scene}.parquet", scene=PARAMS.peers.scenes),
+        references=[f"results/peers/references/{scene.world}.parquet" for scene in map(SCENES.get, PARAMS.peers.scenes)],
     output:
         runs="results/peers/runs.json",
         metrics=report(
@@ -103,7 +103,7 @@ rule collect_peers:
     conda:
         "../envs/ucl.yaml"
     params:
-        scenes=list(SCENES),
+        scenes=PARAMS.peers.scenes,
         section=PARAMS.peers.model_dump(),
     message:
         "Collecting the numbers of peers"

@@ -7,4 +7,7 @@ from ucl.files import write_tensors
 from ucl.peers.contest import learn
 
 job.start(snakemake)
-write_tensors(learn(Contest.model_validate(snakemake.params.section), snakemake.wildcards.scene), snakemake.output[0])
+write_tensors(
+    learn(Contest(**snakemake.params.section, scenes=[snakemake.wildcards.scene]), snakemake.wildcards.scene),
+    snakemake.output[0],
+)

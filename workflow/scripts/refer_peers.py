@@ -5,6 +5,9 @@ import job
 from ucl.config import Contest
 from ucl.files import write_parquet
 from ucl.peers.contest import refer
+from ucl.scenes import SCENES
 
 job.start(snakemake)
-write_parquet(refer(Contest.model_validate(snakemake.params.section), snakemake.wildcards.world), snakemake.output[0])
+world = snakemake.wildcards.world
+scenes = [name for name, scene in SCENES.items() if scene.world == world]
+write_parquet(refer(Contest(**snakemake.params.section, scenes=scenes), world), snakemake.output[0])

@@ -8,5 +8,5 @@ from ucl.peers.contest import play
 
 job.start(snakemake)
 tensors = read_tensors(snakemake.input[-1])
-params = Contest.model_validate(snakemake.params.section)
+params = Contest(**snakemake.params.section, scenes=[snakemake.wildcards.scene])
 write_parquet(play(params, snakemake.wildcards.scene, tensors), snakemake.output[0])
