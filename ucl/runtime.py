@@ -1,5 +1,7 @@
 """How a job uses the machine: its device, its threads, and the settings that keep it fast and repeatable."""
 
+import os
+
 import torch
 import torch.utils.deterministic
 
@@ -14,6 +16,7 @@ def prepare(threads: int, gpu: int = 0) -> torch.device:
     """
     torch.set_flush_denormal(True)
     torch.set_num_threads(threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA refuses deterministic products
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return torch.device("cuda" if gpu and torch.cuda.is_available() else "cpu")

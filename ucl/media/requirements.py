@@ -66,6 +66,9 @@ def missing_data(pointer: Path, remote: bool) -> list[str]:
 
 def missing_weights(model: PretrainedModel) -> list[str]:
     """The library, if it is not installed, or the weights that are neither here nor to be had."""
+    if model.library == "precomputed":
+        here = model.weights is not None and Path(model.weights).is_dir()
+        return [] if here else [f"{model.weights}: no such folder; expected embedding stores such as audio.parquet"]
     lines = missing_library(model.library)
     absent: dict[str, list[str]] = {}
     for repo, names in _hub_files(model):

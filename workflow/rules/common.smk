@@ -21,9 +21,9 @@ EXPERIMENTS = {}  # name -> figures and tables, in the order of the report; fill
 PLUMBING = {"config", "errors", "figures", "files", "tables"}
 
 
-def experiment(name, figures, tables):
-    """Register what an experiment shows: stems of its figures and tables, without folder and suffix."""
-    EXPERIMENTS[name] = {"figures": figures, "tables": tables}
+def experiment(name, figures, tables, pages=()):
+    """Register what an experiment shows: stems of its figures and tables, without folder and suffix; extra pages."""
+    EXPERIMENTS[name] = {"figures": figures, "tables": tables, "pages": [f"reports/{page}.html" for page in pages]}
 
 
 def figure_files(name):
@@ -45,7 +45,7 @@ def tracked(name):
 
 def shown(name):
     """What an experiment gives the report."""
-    return [*figure_files(name), *table_files(name), metrics_file(name)]
+    return [*figure_files(name), *table_files(name), *EXPERIMENTS[name]["pages"], metrics_file(name)]
 
 
 def in_root(path):
@@ -92,10 +92,13 @@ def pulled(name):
 
 def check_media(wildcards):
     """Stop before any job where a suite of real media lacks something: a line for each thing and what to do about it."""
+    done = [f"results/bridging/{wildcards.media}/seed0/stores/{name}.parquet" for name in MEDIA_STORES]
+    if all(Path(file).exists() for file in done):
+        return []
     remotes = configparser.ConfigParser()
     remotes.read([ROOT / ".dvc" / "config", ROOT / ".dvc" / "config.local"])
     lines = missing_media(
-        PARAMS.media,
+        PARAMS.media.model_copy(update={"manifest": in_root(PARAMS.media.manifest)}),
         wildcards.media,
         ROOT,
         fetched=Path(f"results/bridging/{wildcards.media}/manifest.parquet").exists(),

@@ -92,7 +92,7 @@ rule read_folder:
     conda:
         "../envs/ucl.yaml"
     params:
-        manifest=PARAMS.media.manifest,
+        manifest=in_root(PARAMS.media.manifest),
     message:
         "Reading the manifest {params.manifest}"
     script:

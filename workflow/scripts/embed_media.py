@@ -18,6 +18,8 @@ if modality == "text":
     items = bank_texts(manifest, pq.read_table(snakemake.input.classes) if snakemake.input.classes else None)
 else:
     items = manifest_items(manifest, modality)
+if params.model["library"] == "precomputed":
+    items = {name: name for name in items}
 encoder = load_encoders(**params.model, device=device)[modality]
 store, failures = embed(
     encoder,
