@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from ucl import Bank, Bridge, Cosine, Dot, InputError, NegativeL2, NegativeSquaredL2, log_sum_exp_scores
+from ucl import (
+    Bank,
+    Bridge,
+    BridgeResult,
+    Candidates,
+    Cosine,
+    Dot,
+    InputError,
+    NegativeL2,
+    NegativeSquaredL2,
+    log_sum_exp_scores,
+    merge,
+)
 from ucl.critics import Critic
 
 
@@ -94,3 +106,95 @@ def test_direct_is_the_critic_where_spaces_agree() -> None:
         Bridge(Cosine(8.0), Cosine(5.0), Bank(b, b + 1)).direct(a, c)
     with pytest.raises(InputError, match="cosine and dot"):
         Bridge(Cosine(8.0), Dot(5.0), Bank(b)).direct(a, c)
+
+
+@pytest.mark.parametrize("kind", [Cosine, Dot, NegativeL2, NegativeSquaredL2])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_gradients_equal_autograd_through_the_broadcast(kind, normalize) -> None:
+    def leaves() -> list[torch.Tensor]:
+        values = [draw(4, 6), draw(5, 3, seed=1), draw(40, 6, seed=2), draw(40, 3, seed=3)]
+        values += [torch.tensor(7.0, dtype=torch.float64), torch.tensor(3.0, dtype=torch.float64)]
+        return [value.requires_grad_() for value in values]
+
+    weights = draw(4, 5, seed=9)
+    a, c, b1, b2, s1, s2 = ours = leaves()
+    result = Bridge(kind(s1), kind(s2), Bank(b1, b2), normalize=normalize).score(a, c)
+    (result.scores * weights).sum().backward()
+    a, c, b1, b2, s1, s2 = theirs = leaves()
+    s, t = kind(s1)(a, b1), kind(s2)(c, b2)
+    expected = torch.logsumexp(s[:, None] + t[None], -1) - np.log(40)
+    if normalize:
+        expected = expected - (s.logsumexp(1) - np.log(40))[:, None] - (t.logsumexp(1) - np.log(40))
+    (expected * weights).sum().backward()
+    for x, y in zip(ours, theirs, strict=True):
+        assert torch.allclose(x.grad, y.grad, rtol=1e-10, atol=1e-12)
+
+
+def test_gradients_survive_scores_far_below_the_maxima() -> None:
+    """Antipodal anchors at scale 2,000: exp(p + q - L) is beyond float64."""
+    a, b = torch.eye(2, dtype=torch.float64), torch.tensor([[1.0, 0.1], [-1.0, 0.1]], dtype=torch.float64)
+    x, y = a[:1].clone().requires_grad_(), (-a[:1]).requires_grad_()
+    Bridge(Cosine(2000.0), Cosine(2000.0), Bank(b)).score(x, y).scores.sum().backward()
+    u, v = a[:1].clone().requires_grad_(), (-a[:1]).requires_grad_()
+    torch.logsumexp(Cosine(2000.0)(u, b) + Cosine(2000.0)(v, b), 1).sum().backward()
+    assert torch.allclose(x.grad, u.grad)
+    assert torch.allclose(y.grad, v.grad)
+
+
+def test_black_box_gradients() -> None:
+    s, t = draw(3, 30).requires_grad_(), draw(4, 30, seed=1).requires_grad_()
+    ours = torch.autograd.grad(log_sum_exp_scores(s, t).square().sum(), (s, t))
+    expected = torch.logsumexp(s[:, None] + t[None], -1) - np.log(30)
+    for x, y in zip(ours, torch.autograd.grad(expected.square().sum(), (s, t)), strict=True):
+        assert torch.allclose(x, y)
+
+
+def test_normalised_standard_error_is_the_spread_over_banks() -> None:
+    """Against the scatter of the score over many independent banks: the delta method, checked by simulation."""
+    a, c, banks = draw(1, 3), draw(1, 3, seed=1), draw(4000, 500, 3, seed=2)
+    scores = []
+    for bank in banks:
+        s, t = similarity(Cosine(2.0), a, bank)[0], similarity(Cosine(3.0), c, bank)[0]
+        scores.append((s + t).exp().mean().log() - s.exp().mean().log() - t.exp().mean().log())
+    result = Bridge(Cosine(2.0), Cosine(3.0), Bank(banks[:200].reshape(-1, 3)), normalize=True).score(a, c)
+    spread = torch.stack(scores).std()
+    assert float(result.standard_error) * 200**0.5 == pytest.approx(float(spread), rel=0.05)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_merged_shards_equal_the_whole_bank(tmp_path, normalize) -> None:
+    a, c, b1, b2 = draw(4, 6), draw(5, 3, seed=1), draw(101, 6, seed=2), draw(101, 3, seed=3)
+    bank = Bank(b1, b2)
+    whole = Bridge(Cosine(40.0), Cosine(7.0), bank, normalize=normalize).score(a, c)
+    parts = []
+    for i in range(3):
+        part = Bridge(Cosine(40.0), Cosine(7.0), bank.shard(i, 3), normalize=normalize).score(a, c)
+        part.save(tmp_path / f"{i}.safetensors")
+        parts.append(BridgeResult.load(tmp_path / f"{i}.safetensors"))
+    merged = merge(parts)
+    assert torch.allclose(merged.scores, whole.scores, atol=1e-12)
+    assert torch.allclose(merged.standard_error, whole.standard_error, rtol=1e-9)
+    assert torch.allclose(merged.effective_sample_size, whole.effective_sample_size, rtol=1e-9)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_prepared_bank_answers_alike(tmp_path, shared) -> None:
+    a, c, b1 = draw(4, 6), draw(5, 6, seed=1), draw(5000, 6, seed=2)
+    bank = Bank(b1) if shared else Bank(b1, draw(5000, 6, seed=3))
+    ab, bc = Cosine(40.0), Cosine(7.0)
+    expected = Bridge(ab, bc, bank).score(a, c)
+    for prepared in (bank.prepare(ab, bc), bank.prepare(ab, bc, tmp_path / "bank"), Bank.load(tmp_path / "bank")):
+        assert prepared.shared == shared
+        bridge = Bridge(ab, bc, prepared)
+        result = bridge.score(a, c)
+        assert torch.allclose(result.scores, expected.scores, atol=1e-11)
+        assert torch.allclose(result.standard_error, expected.standard_error, rtol=1e-8)
+        ready = bridge.prepare(c)
+        ready.save(tmp_path / "ready.safetensors")
+        for candidates in (ready, Candidates.load(tmp_path / "ready.safetensors")):
+            assert torch.allclose(bridge.score(a, candidates).scores, expected.scores, atol=1e-11)
+        assert torch.equal(bridge.retrieve(a, ready, k=2).indices, expected.scores.topk(2).indices)
+        with pytest.raises(InputError, match="another bridge"):
+            Bridge(ab, Cosine(8.0), prepared).score(a, ready)
+    with pytest.raises(InputError, match="prepared for the cosine critic"):
+        Bridge(Dot(1.0), Dot(1.0), prepared).score(a, c)

@@ -1,15 +1,26 @@
-"""A bank: samples of the shared modality as the two models embed them."""
+"""A bank: samples of the shared modality as the two models embed them, in blocks that fit in memory."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ucl.clusters import group_rows
+from ucl.critics import Cosine, Critic
 from ucl.errors import InputError
-from ucl.rows import Rows, as_rows, check_finite
+from ucl.files import read_json, write_json, write_tensors
+from ucl.rows import Rows, as_rows, check_finite, concatenate, rows_between
 
-__all__ = ["Bank"]
+__all__ = ["Bank", "represent"]
+
+PART = 2**17  # rows that are clustered together, and one file of a saved bank
+GROUP = 2048  # rows in a tight block, on average
+FEATURES = 64  # dimensions in which rows are clustered
 
 
 class Bank:
@@ -25,6 +36,8 @@ class Bank:
     def __init__(self, for_a: Any, for_c: Any = None) -> None:
         self.for_a: Rows = as_rows(for_a, "bank.for_a")
         self.for_c: Rows = self.for_a if for_c is None or for_c is for_a else as_rows(for_c, "bank.for_c")
+        self.unit = (False, False)  # whether the rows of for_a and of for_c are known to have norm one
+        self.cuts: list[int] | None = None  # where tight blocks end
         if len(self.for_a) != len(self.for_c):
             raise InputError(
                 "bank.for_a and bank.for_c must describe the same samples: "
@@ -39,16 +52,138 @@ class Bank:
         """Whether both models use one embedding of B."""
         return self.for_a is self.for_c
 
-    def blocks(self, size: int, progress: bool = True) -> Iterator[tuple[Tensor, Tensor]]:
+    def cuts_for(self, size: int) -> list[int]:
+        """Where blocks of at most `size` samples end; they never reach over the end of a tight block."""
+        cuts, start = [], 0
+        for end in self.cuts or [len(self)]:
+            cuts += [*range(start + size, end, size), end]
+            start = end
+        return cuts
+
+    def blocks(self, cuts: list[int], progress: bool = True) -> Iterator[tuple[Tensor, Tensor]]:
         """Matching blocks of `for_a` and `for_c`, checked; a progress bar appears after a few seconds."""
-        starts = range(0, len(self), size)
-        for start in tqdm(starts, desc="bank", unit="block", disable=not progress, delay=3, leave=False):
-            stop = min(start + size, len(self))
+        starts = zip([0, *cuts], cuts, strict=False)
+        for start, stop in tqdm(
+            starts, total=len(cuts), desc="bank", unit="block", disable=not progress, delay=3, leave=False
+        ):
             a = self._read(self.for_a, start, stop)
             yield a, a if self.shared else self._read(self.for_c, start, stop)
+
+    def shard(self, index: int, count: int) -> "Bank":
+        """The `index`-th of `count` parts of the bank; `merge` puts the results of all parts together."""
+        if not 0 <= index < count <= len(self):
+            raise InputError(
+                f"shard must be one of 0 to count - 1, with count at most {len(self)}: got {index} of {count}"
+            )
+        start, stop = index * len(self) // count, (index + 1) * len(self) // count
+        for_a = rows_between(self.for_a, start, stop)
+        part = Bank(for_a, for_a if self.shared else rows_between(self.for_c, start, stop))
+        part.unit = self.unit
+        if self.cuts is not None:
+            part.cuts = [
+                min(cut, stop) - start
+                for cut, last in zip(self.cuts, [0, *self.cuts], strict=False)
+                if cut > start and last < stop
+            ]
+        return part
+
+    def prepare(self, ab: Critic, bc: Critic, path: str | Path | None = None, *, progress: bool = True) -> "Bank":
+        """The same bank with the work done that belongs to it alone: rows of norm one (cosine), in tight blocks.
+
+        Rows are clustered, within parts of 131,072, by what both critics see of them, and sorted by cluster. With
+        `path` the parts are written there as they are made (safetensors, and a `bank.json` that says what they are), so
+        that a bank larger than memory can be prepared; `Bank.load` opens them memory-mapped.
+        """
+        parts, folder, shared = [], None if path is None else Path(path), self.shared and type(ab) is type(bc)
+        for index, part in enumerate(self._parts(ab, bc, progress)):
+            if folder is not None:
+                write_tensors(part.tensors, folder / f"part-{index:05d}.safetensors")
+                part = _Part({}, part.sizes)
+            parts.append(part)
+        sizes = [size for part in parts for size in part.sizes]
+        unit = [isinstance(critic, Cosine) for critic in (ab, bc)]
+        about = {"format": "ucl-bank-1", "samples": len(self), "unit": unit, "shared": shared, "sizes": sizes}
+        if folder is not None:
+            write_json(
+                {**about, "parts": [f"part-{i:05d}.safetensors" for i in range(len(parts))]}, folder / "bank.json"
+            )
+            return Bank.load(folder)
+        names = list(parts[0].tensors)
+        return _assemble(about, {n: as_rows(torch.cat([p.tensors[n] for p in parts]), f"bank.{n}") for n in names[1:]})
+
+    @staticmethod
+    def load(path: str | Path) -> "Bank":
+        """Open a bank that `prepare` wrote."""
+        folder = Path(path)
+        if not (folder / "bank.json").is_file():
+            raise InputError(f"no prepared bank in {folder}: bank.json is missing; make it with `ucl bank build`")
+        about = read_json(folder / "bank.json")
+        if about.get("format") != "ucl-bank-1":
+            raise InputError(
+                f"{folder / 'bank.json'}: expected format ucl-bank-1, got {about.get('format')}; build it again"
+            )
+        names = ["for_a"] if about["shared"] else ["for_a", "for_c"]
+        files = {name: [f"{folder / part}:{name}" for part in about["parts"]] for name in names}
+        return _assemble(about, {n: concatenate([as_rows(f, f"bank.{n}") for f in files[n]]) for n in names})
+
+    def _parts(self, ab: Critic, bc: Critic, progress: bool) -> Iterator["_Part"]:
+        start = 0
+        for for_a, for_c in self.blocks(self.cuts_for(PART), progress):
+            sides = [represent(ab, for_a, "bank.for_a", self.unit[0], start)]
+            if not self.shared or type(ab) is not type(bc):
+                sides.append(represent(bc, for_c, "bank.for_c", self.unit[1], start))
+            features = _features(sides, [float(ab.scale), float(bc.scale)])
+            groups = group_rows(features, max(1, len(features) // GROUP), rounds=3)
+            order = torch.cat(groups)
+            tensors = {"order": order + start}
+            tensors |= {name: side[order] for name, side in zip(("for_a", "for_c"), sides, strict=False)}
+            yield _Part(tensors, [len(group) for group in groups])
+            start += len(for_a)
 
     def _read(self, rows: Rows, start: int, stop: int) -> Tensor:
         block = rows.read(start, stop)
         if not rows.in_memory:
             check_finite(block, rows.name, start)
         return block
+
+
+@dataclass(frozen=True)
+class _Part:
+    tensors: dict[str, Tensor]
+    sizes: list[int]
+
+
+def _assemble(about: dict[str, Any], rows: dict[str, Rows]) -> Bank:
+    bank = Bank(rows["for_a"], rows.get("for_c"))
+    bank.unit = (bool(about["unit"][0]), bool(about["unit"][1]))
+    bank.cuts = np.cumsum(about["sizes"]).tolist()
+    return bank
+
+
+def _features(sides: list[Tensor], scales: list[float]) -> Tensor:
+    """What both critics see of each row, in few dimensions (a random projection keeps distances)."""
+    generator = torch.Generator().manual_seed(0)
+    features = []
+    for side, scale in zip(sides, scales, strict=False):
+        width = side.shape[1]
+        if width > FEATURES:
+            plane = torch.randn(width, FEATURES, generator=generator, dtype=side.dtype).to(side.device)
+            side = side @ (plane / FEATURES**0.5)
+        features.append(side * scale)
+    return torch.cat([feature.double() for feature in features], 1)
+
+
+def represent(critic: Critic, x: Tensor, name: str, unit: bool = False, first: int = 0) -> Tensor:
+    """`critic.represent`, unless the rows already have norm one; a zero vector under the cosine critic is an error."""
+    if not isinstance(critic, Cosine):
+        if unit:
+            raise InputError(
+                f"{name} was prepared for the cosine critic: got the {critic.name} critic; prepare it again"
+            )
+        return x
+    if unit:
+        return x
+    if not bool((torch.linalg.vector_norm(x, dim=1) > 0).all()) and bool((zero := ~x.any(1)).any()):
+        row = first + int(zero.nonzero()[0, 0])
+        raise InputError(f"{name} must hold no zero vector under the cosine critic: row {row} is zero; remove it")
+    return critic.represent(x)

@@ -1,27 +1,33 @@
 """Scores between two modalities that were never paired, through a bank of the modality that both were paired with."""
 
+import hashlib
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
-from ucl.bank import Bank
-from ucl.critics import Cosine, Critic
+from ucl.bank import Bank, represent
+from ucl.critics import Cosine, Critic, Dot
 from ucl.errors import InputError
-from ucl.log_sum_exp import LogSums, ScoreBlocks, ScorePair, log_sums
+from ucl.files import replacing
+from ucl.gradient import attach, critic_pairs
+from ucl.log_sum_exp import Exponentials, LogSums, ScoreBlocks, ScorePair, log_sums
+from ucl.result import BridgeResult, Form, Moments
 from ucl.rows import as_rows
 
-__all__ = ["Bridge", "BridgeResult", "Retrieval", "log_sum_exp_scores"]
+__all__ = ["Bridge", "Candidates", "Retrieval", "log_sum_exp_scores"]
 
 # Below this sum of scales the tolerance of 5e-7 times it is finer than float32 products: they are made in float64.
 SMALL_SCALE = 16.0
 BLOCK_NUMBERS = 2**22  # scores a block holds, about: small enough for a cache, large enough for a matrix product
+PREPARED_BLOCK = 4096  # samples in a block of prepared candidates
 TILE = 2**24  # entries of the grid that `retrieve` holds at once
 
 
@@ -43,22 +49,48 @@ class Bridge:
     1e-12 s in float64 of the exact value. How that is certified entry by entry: see `ucl.log_sum_exp`. Scores of
     cosine critics are rounded sums of float32 products (`ucl.critics.dot_products`); other critics, whose rounding
     grows with norms instead of scores, and cosine critics of small scale are evaluated in float64 throughout.
+
+    Scores are differentiable with respect to tensors that require gradients: inputs, bank and scales.
     """
 
     def __init__(
         self, ab: Critic, bc: Critic, bank: Bank, *, normalize: bool = False, dtype: str | torch.dtype | None = None
     ) -> None:
+        for name, critic in (("ab", ab), ("bc", bc)):
+            if torch.as_tensor(critic.scale).numel() != 1:
+                raise InputError(
+                    f"{name} must have one scale: got {torch.as_tensor(critic.scale).numel()}; use one bridge each"
+                )
         self.ab, self.bc, self.bank, self.normalize = ab, bc, bank, normalize
         self.dtype = None if dtype is None else _dtype(dtype)
 
-    def score(self, a: Any, c: Any, *, progress: bool = True) -> "BridgeResult":
-        """Score every row of `a` [n, d1] against every row of `c` [k, d2].
+    def score(self, a: Any, c: "Any | Candidates", *, progress: bool = True) -> BridgeResult:
+        """Score every row of `a` [n, d1] against every row of `c` [k, d2], or against prepared candidates.
 
         NumPy arrays (and files) give NumPy arrays, tensors give tensors on the device they are on.
         """
         queries, candidates, form = self._inputs(a, c)
-        with _full_precision(form.device):
-            return BridgeResult._evaluate(self, queries, candidates, form, progress)
+        blocks = _CriticScores(self, queries, candidates, progress, c if isinstance(c, Candidates) else None)
+        with full_precision(form.device):
+            sums = log_sums(blocks, self._working_dtype(form.dtype))
+        size = _block_size(len(queries) + len(candidates))
+        sums = attach(sums, *critic_pairs(self.ab, self.bc, self.bank, queries, candidates, size))
+        return BridgeResult(_FreshMoments(blocks, sums, form.device), len(self.bank), form, self.normalize)
+
+    def prepare(self, c: Any, *, progress: bool = True) -> "Candidates":
+        """Do the candidates' half of the work once: a later query then costs one pass over memory.
+
+        Holds k M numbers (float32: 2 GB for 1,000 candidates and 500,000 samples); `Candidates.save` puts them on disk.
+        """
+        rows, form = self._side(c, "c")
+        dtype = self._working_dtype(form.dtype)
+        cuts = self.bank.cuts_for(PREPARED_BLOCK)
+        with full_precision(rows.device):
+            scores = _SideScores(self.bc, rows, "c", dtype)
+            blocks = [
+                Exponentials.of(scores(for_c, self.bank.unit[1])) for _, for_c in self.bank.blocks(cuts, progress)
+            ]
+        return Candidates(rows, cuts, blocks, self._key(), not isinstance(c, Tensor))
 
     def direct(self, a: Any, c: Any) -> Any:
         """The direct comparison [n, k] of `a` with `c` by the A-B critic, as if A and C had been trained together.
@@ -75,45 +107,55 @@ class Bridge:
                 "direct comparison needs one space: the bank holds two embeddings of B (for_a and for_c), so the axes "
                 "of A's and C's embeddings have nothing to do with each other; use score()"
             )
-        with _full_precision(form.device):
-            kind = type(self.ab)
-            x, y = (kind.represent(v.double()) for v in (queries, candidates))
-            return form.give(float(self.ab.scale) * kind.compare(x, y))
+        return form.give(self.ab(queries.double(), candidates.double()))
 
-    def retrieve(self, a: Any, c: Any, k: int = 10, *, progress: bool = True) -> Retrieval:
+    def retrieve(self, a: Any, c: "Any | Candidates", k: int = 10, *, progress: bool = True) -> Retrieval:
         """The `k` best candidates of each query, without ever holding the whole grid."""
         queries, candidates, form = self._inputs(a, c)
         if not 1 <= k <= len(candidates):
             raise InputError(f"k must be between 1 and the number of candidates, {len(candidates)}: got {k}")
-        width = min(len(candidates), 4096)
-        height = max(1, TILE // width)
-        indices, scores = [], []
-        for rows in queries.split(height):
-            best: tuple[Tensor, Tensor] | None = None
-            for start in range(0, len(candidates), width):
-                tile = self.score(rows, candidates[start : start + width], progress=progress).scores
-                best = _merge_best(best, tile, start, k)
-            assert best is not None
-            scores.append(best[0])
-            indices.append(best[1])
-        return Retrieval(form.give(torch.cat(indices), keep=True), form.give(torch.cat(scores)))
+        width = len(candidates) if isinstance(c, Candidates) else min(len(candidates), 4096)
+        found = []
+        with torch.no_grad():
+            for rows in queries.split(max(1, TILE // width)):
+                best = None
+                for start in range(0, len(candidates), width):
+                    part = c if isinstance(c, Candidates) else candidates[start : start + width]
+                    tile = torch.as_tensor(self.score(rows, part, progress=progress).scores)
+                    best = _merge_best(best, tile, start, k)
+                assert best is not None
+                found.append(best)
+        scores, indices = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return Retrieval(indices if form.torch_in else indices.cpu().numpy(), form.give(scores))
 
-    def _inputs(self, a: Any, c: Any) -> tuple[Tensor, Tensor, "_Form"]:
+    def _inputs(self, a: Any, c: Any) -> tuple[Tensor, Tensor, Form]:
         """Both inputs as tensors on one device, and the form answers take."""
-        rows_a, rows_c = as_rows(a, "a"), as_rows(c, "c")
-        for rows, bank in ((rows_a, self.bank.for_a), (rows_c, self.bank.for_c)):
-            if rows.shape[1] != bank.shape[1]:
-                raise InputError(
-                    f"{rows.name} and {bank.name} must have the same width: got {rows.shape[1]} and {bank.shape[1]}; "
-                    "embed both with the same model"
-                )
-        tensors = [rows.read(0, len(rows)) for rows in (rows_a, rows_c)]
-        if tensors[0].device != tensors[1].device:
-            raise InputError(f"a and c must be on one device: got {tensors[0].device} and {tensors[1].device}")
-        exact = torch.float64 in (rows_a.dtype, rows_c.dtype)
-        dtype = self.dtype or (torch.float64 if exact else torch.float32)
-        torch_in = isinstance(a, Tensor) or isinstance(c, Tensor)
-        return tensors[0], tensors[1], _Form(torch_in, dtype, tensors[0].device)
+        queries, form_a = self._side(a, "a")
+        if isinstance(c, Candidates):
+            c.check(self._key())
+            candidates, form_c = c.rows, Form(not c.from_numpy, c.rows.dtype, c.rows.device)
+        else:
+            candidates, form_c = self._side(c, "c")
+        if queries.device != candidates.device:
+            raise InputError(f"a and c must be on one device: got {queries.device} and {candidates.device}; use .to()")
+        dtype = self.dtype or torch.promote_types(queries.dtype, candidates.dtype)
+        return queries, candidates, Form(form_a.torch_in or form_c.torch_in, dtype, queries.device)
+
+    def _side(self, x: Any, name: str) -> tuple[Tensor, Form]:
+        rows, bank = as_rows(x, name), self.bank.for_a if name == "a" else self.bank.for_c
+        if rows.shape[1] != bank.shape[1]:
+            raise InputError(
+                f"{name} and {bank.name} must have the same width: got {rows.shape[1]} and {bank.shape[1]}; "
+                "embed both with the same model"
+            )
+        tensor = rows.read(0, len(rows))
+        return tensor, Form(isinstance(x, Tensor), self.dtype or rows.dtype, tensor.device)
+
+    def _key(self) -> str:
+        """What prepared candidates depend on: the B-C critic and the bank, told by its size and its outer rows."""
+        rows = [self.bank.for_c.read(i, i + 1)[0] for i in (0, len(self.bank) - 1)]
+        outer = hashlib.sha256(torch.stack(rows).detach().cpu().numpy().tobytes()).hexdigest()[:16]
+        return f"{self.bc.name} critic, scale {float(self.bc.scale)!r}, bank of {len(self.bank)} samples {outer}"
 
     def _working_dtype(self, dtype: torch.dtype) -> torch.dtype:
         cosine = isinstance(self.ab, Cosine) and isinstance(self.bc, Cosine)
@@ -121,94 +163,112 @@ class Bridge:
         return torch.float32 if dtype == torch.float32 and cosine and not small else torch.float64
 
 
-@dataclass(frozen=True)
-class _Form:
-    """What came in decides what goes out."""
+class Candidates:
+    """Candidates with their half of the sum done: exp(T - row maximum) for every block of one bank, and one critic."""
 
-    torch_in: bool
-    dtype: torch.dtype
-    device: torch.device
+    def __init__(self, rows: Tensor, cuts: list[int], blocks: list[Exponentials], key: str, from_numpy: bool) -> None:
+        self.rows, self.cuts, self.blocks, self.key, self.from_numpy = rows, cuts, blocks, key, from_numpy
 
-    def give(self, value: Tensor, keep: bool = False) -> Any:
-        value = value if keep else value.to(self.dtype)
-        return value if self.torch_in else value.cpu().numpy()
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def check(self, key: str) -> None:
+        """Raise unless these candidates were prepared by the bridge `key` describes."""
+        if key != self.key:
+            raise InputError(
+                f"candidates were prepared for another bridge: expected {key}, got {self.key}; prepare again"
+            )
+
+    def save(self, path: str | Path) -> None:
+        """Write as safetensors; `load` maps the file into memory."""
+        tensors = {"rows": self.rows, "maxima": torch.stack([block.maxima for block in self.blocks])}
+        tensors |= {f"block_{i:05d}": block.values for i, block in enumerate(self.blocks)}
+        tensors |= {"cuts": torch.tensor(self.cuts)}
+        with replacing(path) as temporary:
+            about = {"ucl-candidates": self.key, "numpy": str(self.from_numpy)}
+            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata=about)
+
+    @staticmethod
+    def load(path: str | Path) -> "Candidates":
+        """Open what `save` wrote, memory-mapped."""
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+            if "ucl-candidates" not in about:
+                raise InputError(f"{path} holds no prepared candidates: expected a file that Candidates.save wrote")
+            cuts, maxima = file.get_tensor("cuts").tolist(), file.get_tensor("maxima")
+            blocks = [Exponentials(file.get_tensor(f"block_{i:05d}"), maxima[i]) for i in range(len(cuts))]
+            return Candidates(file.get_tensor("rows"), cuts, blocks, about["ucl-candidates"], about["numpy"] == "True")
 
 
-@dataclass(frozen=True, eq=False)
-class BridgeResult:
-    """Scores of a grid and what they are worth.
+class _SideScores:
+    """One critic's scores of some anchors against blocks of a bank."""
 
-    Uncertainties take one more pass over the bank, made when they are first asked for.
-    """
+    def __init__(self, critic: Critic, anchors: Tensor, name: str, dtype: torch.dtype, power: int = 1) -> None:
+        self.critic, self.name, self.dtype = critic, name, dtype
+        self.scale = float(critic.scale) * power
+        # Anchors are few: their norms are taken in float64, and a scale that commutes with the product goes to them.
+        anchors = represent(critic, anchors.double(), name)
+        if isinstance(critic, Cosine | Dot):
+            anchors, self.scale = anchors * self.scale, 1.0
+        self.anchors = anchors.to(dtype)
 
-    scores: Any  # [n, k] log density ratio up to a constant
-    recomputed: int  # entries the certificate sent to an exact path
-    bank_size: int
-    _first: LogSums
-    _scores_of: "_CriticScores"
-    _form: _Form
-    _normalize: bool
-
-    @classmethod
-    def _evaluate(cls, bridge: Bridge, a: Tensor, c: Tensor, form: _Form, progress: bool) -> "BridgeResult":
-        blocks = _CriticScores(bridge, a, c, progress)
-        sums = log_sums(blocks, bridge._working_dtype(form.dtype))
-        size = len(bridge.bank)
-        scores = sums.pairs - np.log(size)
-        if bridge.normalize:
-            scores = sums.pairs + np.log(size) - sums.rows[:, None] - sums.columns
-        return cls(form.give(scores), sums.recomputed, size, sums, blocks, form, bridge.normalize)
-
-    @property
-    def effective_sample_size(self) -> Any:
-        """[n, k] `(sum w)^2 / sum w^2` of the weights w_i = exp(f_AB + f_BC): how many samples carry the answer."""
-        return self._form.give((2 * self._first.pairs - self._second.pairs).exp().clamp(1, self.bank_size))
-
-    @property
-    def standard_error(self) -> Any:
-        """[n, k] Monte Carlo standard error of each score over draws of the bank (delta method).
-
-        NaN for a bank of one sample, which says nothing about its own spread.
-        """
-        relative = (self._second.pairs - 2 * self._first.pairs).exp()
-        variance = (relative - 1 / self.bank_size).clamp_min(0) * (self.bank_size / max(self.bank_size - 1, 1))
-        error = variance.sqrt() if self.bank_size > 1 else torch.full_like(variance, torch.nan)
-        return self._form.give(error)
-
-    @cached_property
-    def _second(self) -> LogSums:
-        with _full_precision(self._form.device):
-            return log_sums(self._scores_of.power(2, 2), torch.float64)
+    def __call__(self, block: Tensor, unit: bool) -> Float[Tensor, "n m"]:
+        name = "bank.for_a" if self.name == "a" else "bank.for_c"
+        block = represent(self.critic, block.to(self.anchors), name, unit)
+        scores = self.critic.compare(self.anchors, block)
+        return scores if self.scale == 1 else scores.mul_(self.scale)
 
 
 class _CriticScores(ScoreBlocks):
-    """The scores of two critics over a bank, block by block (`ucl.log_sum_exp.ScoreBlocks`)."""
+    """The scores of two critics over a bank, block by block."""
 
-    def __init__(self, bridge: Bridge, a: Tensor, c: Tensor, progress: bool, powers: tuple[int, int] = (1, 1)) -> None:
-        self.bridge, self.a, self.c, self.progress, self.powers = bridge, a, c, progress, powers
+    def __init__(
+        self,
+        bridge: Bridge,
+        a: Tensor,
+        c: Tensor,
+        progress: bool,
+        prepared: Candidates | None = None,
+        powers: tuple[int, int] = (1, 1),
+    ) -> None:
+        self.bridge, self.a, self.c, self.progress = bridge, a, c, progress
+        self.prepared, self.powers = prepared, powers
         self.rows, self.columns, self.device = len(a), len(c), a.device
 
-    def power(self, ab: int, bc: int) -> "_CriticScores":
+    def power(self, p: int, q: int) -> "_CriticScores":
         """Scores times integers: their sums are moments of the weights."""
-        return _CriticScores(self.bridge, self.a, self.c, self.progress, (ab, bc))
+        return _CriticScores(self.bridge, self.a, self.c, self.progress, None, (p, q))
 
     def __call__(
         self, dtype: torch.dtype, rows: Tensor | None = None, columns: Tensor | None = None
     ) -> Iterator[ScorePair]:
+        bank, unit = self.bridge.bank, self.bridge.bank.unit
         a = self.a if rows is None else self.a[rows]
+        left = _SideScores(self.bridge.ab, a, "a", dtype, self.powers[0])
         c = self.c if columns is None else self.c[columns]
-        left, right = self.bridge.ab, self.bridge.bc
-        a, c = _represent(left, a, "a", dtype), _represent(right, c, "c", dtype)
-        scales = [float(critic.scale) * power for critic, power in zip((left, right), self.powers, strict=True)]
-        if isinstance(left, Cosine):
-            a, scales[0] = a * scales[0], 1.0
-        if isinstance(right, Cosine):
-            c, scales[1] = c * scales[1], 1.0
-        size = max(256, BLOCK_NUMBERS // (len(a) + len(c)))
-        for for_a, for_c in self.bridge.bank.blocks(size, self.progress):
-            for_a = _represent(left, for_a.to(self.device), "bank.for_a", dtype)
-            for_c = _represent(right, for_c.to(self.device), "bank.for_c", dtype)
-            yield _scaled(left.compare(a, for_a), scales[0]), _scaled(right.compare(c, for_c), scales[1])
+        right = _SideScores(self.bridge.bc, c, "c", dtype, self.powers[1])
+        for for_a, for_c in bank.blocks(bank.cuts_for(_block_size(len(a) + len(c))), self.progress):
+            yield left(for_a, unit[0]), right(for_c, unit[1])
+
+    def exponentials(self, dtype: torch.dtype) -> Iterator[tuple[Exponentials, Exponentials]]:
+        ready = self.prepared
+        if ready is None or ready.blocks[0].values.dtype != dtype:
+            yield from super().exponentials(dtype)
+            return
+        left = _SideScores(self.bridge.ab, self.a, "a", dtype)
+        for (for_a, _), block in zip(self.bridge.bank.blocks(ready.cuts, self.progress), ready.blocks, strict=True):
+            yield Exponentials.of(left(for_a, self.bridge.bank.unit[0])), block
+
+
+class _FreshMoments(Moments):
+    def __init__(self, blocks: _CriticScores, first: LogSums, device: torch.device) -> None:
+        self.blocks, self.device, self.known = blocks, device, {(1, 1): first}
+
+    def get(self, p: int, q: int) -> LogSums:
+        if (p, q) not in self.known:
+            with full_precision(self.device):
+                self.known[p, q] = log_sums(self.blocks.power(p, q), torch.float64)
+        return self.known[p, q]
 
 
 class _GivenScores(ScoreBlocks):
@@ -223,17 +283,16 @@ class _GivenScores(ScoreBlocks):
     ) -> Iterator[ScorePair]:
         ab = self.ab if rows is None else self.ab[rows]
         cb = self.cb if columns is None else self.cb[columns]
-        size = max(256, BLOCK_NUMBERS // (len(ab) + len(cb)))
-        for start in range(0, ab.shape[1], size):
-            part = slice(start, start + size)
-            yield ab[:, part].to(dtype, copy=True), cb[:, part].to(dtype, copy=True)
+        size = _block_size(len(ab) + len(cb))
+        for s, t in zip(ab.split(size, 1), cb.split(size, 1), strict=True):
+            yield s.to(dtype, copy=True), t.to(dtype, copy=True)
 
 
 def log_sum_exp_scores(scores_ab: Any, scores_cb: Any) -> Any:
     """`log mean_i exp(scores_ab[a, i] + scores_cb[c, i])`, [n, k], from similarity scores alone (section 6.2).
 
     `scores_ab` [n, M] and `scores_cb` [k, M] hold critic scores, scale included, against the same M samples of B: all
-    that two black boxes have to give. Errors as in `Bridge`, with s the largest score.
+    that two black boxes have to give. Errors as in `Bridge`, with s the largest score. Differentiable.
     """
     ab, cb = as_rows(scores_ab, "scores_ab"), as_rows(scores_cb, "scores_cb")
     if ab.shape[1] != cb.shape[1]:
@@ -243,32 +302,24 @@ def log_sum_exp_scores(scores_ab: Any, scores_cb: Any) -> Any:
         )
     x, y = ab.read(0, len(ab)), cb.read(0, len(cb))
     if x.device != y.device:
-        raise InputError(f"scores_ab and scores_cb must be on one device: got {x.device} and {y.device}")
-    dtype = torch.float64 if torch.float64 in (x.dtype, y.dtype) else torch.float32
-    form = _Form(isinstance(scores_ab, Tensor) or isinstance(scores_cb, Tensor), dtype, x.device)
-    with _full_precision(x.device):
+        raise InputError(f"scores_ab and scores_cb must be on one device: got {x.device} and {y.device}; use .to()")
+    dtype = torch.promote_types(x.dtype, y.dtype)
+    form = Form(isinstance(scores_ab, Tensor) or isinstance(scores_cb, Tensor), dtype, x.device)
+    with full_precision(x.device):
         small = float(x.abs().max() + y.abs().max()) < SMALL_SCALE
         sums = log_sums(_GivenScores(x, y), torch.float64 if small else dtype)
-    return form.give(sums.pairs - np.log(ab.shape[1]))
+    size = _block_size(len(x) + len(y))
+    inputs = [*x.split(size, 1), *y.split(size, 1)]
+    sums = attach(sums, inputs, lambda v: zip(v[: len(v) // 2], v[len(v) // 2 :], strict=True))
+    return form.give(sums.pairs - math.log(ab.shape[1]))
 
 
-def _represent(critic: Critic, x: Tensor, name: str, dtype: torch.dtype) -> Float[Tensor, "n d"]:
-    x = x.to(dtype)
-    if isinstance(critic, Cosine):
-        zero = ~x.any(1)
-        if bool(zero.any()):
-            row = int(zero.nonzero()[0, 0])
-            raise InputError(f"{name} must hold no zero vector under the cosine critic: row {row} is zero; remove it")
-    return critic.represent(x)
-
-
-def _scaled(scores: Tensor, scale: float) -> Tensor:
-    return scores if scale == 1 else scores.mul_(scale)
+def _block_size(anchors: int) -> int:
+    return max(256, BLOCK_NUMBERS // anchors)
 
 
 def _merge_best(best: tuple[Tensor, Tensor] | None, tile: Tensor, start: int, k: int) -> tuple[Tensor, Tensor]:
     """The best `k` of what was found so far and of a new tile of scores whose first column is candidate `start`."""
-    tile = torch.as_tensor(tile)
     scores, columns = tile.topk(min(k, tile.shape[1]), dim=1)
     columns = columns + start
     if best is not None:
@@ -287,7 +338,7 @@ def _dtype(dtype: str | torch.dtype) -> torch.dtype:
 
 
 @contextmanager
-def _full_precision(device: torch.device) -> Iterator[None]:
+def full_precision(device: torch.device) -> Iterator[None]:
     """Matrix products in the precision of their inputs, whatever the process allows elsewhere (TF32, autocast)."""
     allowed = torch.get_float32_matmul_precision()
     with ExitStack() as stack:

@@ -29,6 +29,8 @@ def dot_products(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tens
     length (Higham and Mary 2019). Runs of 32 to 64 terms keep it at the size of the final rounding, at up to a tenth of
     the speed. In float64 there is nothing to gain.
     """
+    if len(x) == 1:  # a product with one vector already sums in many short runs, one per vector lane
+        return (y @ x[0])[None]
     width = x.shape[1]
     run = width if x.dtype == torch.float64 else 32 if width <= 128 else 64
     out = x[:, :run] @ y[:, :run].T
@@ -101,9 +103,11 @@ class Cosine(Critic):
 
     @staticmethod
     def represent(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        # Scaled by the largest component first: squares of very small or large numbers leave the range.
-        x = x / x.abs().amax(-1, keepdim=True)
-        return x * torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float64).reciprocal().to(x.dtype)
+        norms = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        if bool(((norms < 1e-15) | (norms > 1e15)).any()):  # squares of such numbers may have left the range
+            x = x / x.abs().amax(-1, keepdim=True)
+            norms = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        return x / norms
 
     @staticmethod
     def compare(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:

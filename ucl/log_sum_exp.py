@@ -32,7 +32,24 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["LogSums", "ScoreBlocks", "ScorePair", "log_sums"]
+from ucl.clusters import group_rows
+
+__all__ = ["Exponentials", "LogSums", "ScoreBlocks", "ScorePair", "log_sums"]
+
+
+@dataclass(frozen=True)
+class Exponentials:
+    """A block of scores after its share of the work: exp(scores - row maximum), and the maxima in float64."""
+
+    values: Float[Tensor, "n m"]
+    maxima: Float[Tensor, " n"]
+
+    @classmethod
+    def of(cls, scores: Float[Tensor, "n m"]) -> "Exponentials":
+        """Overwrites `scores`."""
+        maxima = scores.amax(1)
+        return cls(scores.sub_(maxima[:, None]).exp_(), maxima.double())
+
 
 ScorePair = tuple[Tensor, Tensor]  # S [n, m] and T [k, m], which the receiver may overwrite
 LOSS = {torch.float32: 2.0**-27, torch.float64: 2.0**-47}
@@ -56,6 +73,11 @@ class ScoreBlocks(ABC):
     ) -> Iterator[ScorePair]:
         """Yield S [n, m] and T [k, m], or only the given rows of S and of T (`columns` of the grid)."""
 
+    def exponentials(self, dtype: torch.dtype) -> Iterator[tuple[Exponentials, Exponentials]]:
+        """The same for the whole grid, with the exponentials taken: what a subclass may have done beforehand."""
+        for scores_ab, scores_cb in self(dtype):
+            yield Exponentials.of(scores_ab), Exponentials.of(scores_cb)
+
 
 @dataclass(frozen=True)
 class LogSums:
@@ -64,7 +86,7 @@ class LogSums:
     pairs: Float[Tensor, "n k"]  # log sum_i exp(S_ai + T_ci)
     rows: Float[Tensor, " n"]  # log sum_i exp(S_ai)
     columns: Float[Tensor, " k"]  # log sum_i exp(T_ci)
-    recomputed: int  # entries the certificate sent back
+    recomputed: int = 0  # entries the certificate sent back
 
 
 def log_sums(blocks: ScoreBlocks, dtype: torch.dtype) -> LogSums:
@@ -79,12 +101,6 @@ def log_sums(blocks: ScoreBlocks, dtype: torch.dtype) -> LogSums:
     return LogSums(sums.pairs, sums.rows, sums.columns, recomputed)
 
 
-def _exp_below_maximum(scores: Float[Tensor, "n m"]) -> tuple[Float[Tensor, "n m"], Float[Tensor, " n"]]:
-    """exp(scores - row maximum), in place, and the maxima in float64."""
-    maxima = scores.amax(1)
-    return scores.sub_(maxima[:, None]).exp_(), maxima.double()
-
-
 class _Side:
     """Row sums of exp(scores) relative to a reference per row, and the maxima of every block."""
 
@@ -95,9 +111,9 @@ class _Side:
         self.sums: Tensor
         self.weights: list[Tensor] = []
 
-    def add(self, exponentials: Float[Tensor, "n m"], maxima: Float[Tensor, " n"]) -> tuple[Tensor, Tensor | None]:
+    def add(self, block: Exponentials) -> tuple[Tensor, Tensor | None]:
         """Take in a block; return its weight per row, and by how much earlier sums must shrink (None: not at all)."""
-        shrink = None
+        shrink, maxima = None, block.maxima
         if self.reference is None:
             self.reference, self.sums = maxima.clone(), torch.zeros_like(maxima)
         elif bool((maxima > self.reference + self.SLACK).any()):
@@ -106,7 +122,7 @@ class _Side:
             self.reference, self.sums = raised, self.sums * shrink
             self.weights = [weight * shrink for weight in self.weights]
         weight = (maxima - self.reference).exp()
-        self.sums = self.sums + weight * exponentials.sum(1)
+        self.sums = self.sums + weight * block.values.sum(1)
         self.weights.append(weight)
         return weight, shrink
 
@@ -120,23 +136,21 @@ def _product_pass(blocks: ScoreBlocks, dtype: torch.dtype) -> tuple[LogSums, Boo
     """One pass of matrix products over the bank, and which entries are certified."""
     total = torch.zeros(blocks.rows, blocks.columns, dtype=torch.float64, device=blocks.device)
     left, right, sizes = _Side(), _Side(), []
-    for scores_ab, scores_cb in blocks(dtype):
-        e, row_maxima = _exp_below_maximum(scores_ab)
-        f, column_maxima = _exp_below_maximum(scores_cb)
-        row_weight, row_shrink = left.add(e, row_maxima)
-        column_weight, column_shrink = right.add(f, column_maxima)
+    for e, f in blocks.exponentials(dtype):
+        row_weight, row_shrink = left.add(e)
+        column_weight, column_shrink = right.add(f)
         if row_shrink is not None:
             total *= row_shrink[:, None]
         if column_shrink is not None:
             total *= column_shrink
-        total.addcmul_((e @ f.T).double().mul_(row_weight[:, None]), column_weight[None, :])
-        sizes.append(e.shape[1])
+        total.addcmul_((e.values @ f.values.T).double().mul_(row_weight[:, None]), column_weight[None, :])
+        sizes.append(e.values.shape[1])
     lost = _lost(left, right, sizes, SMALLEST[dtype])
     certified = lost <= LOSS[dtype] * total
     assert left.reference is not None
     assert right.reference is not None
     pairs = total.log_().add_(left.reference[:, None]).add_(right.reference)
-    return LogSums(pairs, left.log_sums, right.log_sums, 0), certified
+    return LogSums(pairs, left.log_sums, right.log_sums), certified
 
 
 def _lost(left: _Side, right: _Side, sizes: list[int], smallest: float) -> Float[Tensor, "n k"]:
@@ -169,29 +183,18 @@ def _tight_pass(
     lost = total.clone()
     for scores_ab, scores_cb in blocks(torch.float64, rows, columns):
         for group in _similar_samples(scores_ab, scores_cb):
-            e, row_maxima = _exp_below_maximum(scores_ab[:, group])
-            f, column_maxima = _exp_below_maximum(scores_cb[:, group])
-            reference = row_maxima[:, None] + column_maxima
-            total = torch.logaddexp(total, (e @ f.T).log_().add_(reference))
+            e, f = Exponentials.of(scores_ab[:, group]), Exponentials.of(scores_cb[:, group])
+            reference = e.maxima[:, None] + f.maxima
+            total = torch.logaddexp(total, (e.values @ f.values.T).log_().add_(reference))
             lost = torch.logaddexp(lost, reference + math.log(4 * len(group)))
     return total, lost + math.log(SMALLEST[torch.float64] / LOSS[torch.float64]) <= total
 
 
 def _similar_samples(scores_ab: Float[Tensor, "n m"], scores_cb: Float[Tensor, "k m"]) -> list[Int[Tensor, " _"]]:
-    """Groups of samples with similar scores: farthest-point clustering of the columns, judged by some rows."""
-    samples = scores_ab.shape[1]
+    """Groups of samples with similar columns of scores, judged by some of the rows."""
     landmarks = [s[torch.linspace(0, len(s) - 1, min(len(s), LANDMARKS)).long()] for s in (scores_ab, scores_cb)]
-    features = torch.cat(landmarks)
-    nearest = torch.full((samples,), torch.inf, dtype=features.dtype, device=features.device)
-    label = torch.zeros(samples, dtype=torch.long, device=features.device)
-    for group in range(max(1, samples // GROUP)):
-        centre = 0 if group == 0 else int(nearest.argmax())
-        distance = (features - features[:, centre : centre + 1]).abs().amax(0)
-        closer = distance < nearest
-        nearest, label = torch.where(closer, distance, nearest), torch.where(closer, group, label)
-        if float(nearest.max()) == 0:
-            break
-    return [group for group in label.argsort().split(label.bincount().tolist()) if len(group)]
+    features = torch.cat(landmarks).T.contiguous()
+    return group_rows(features, max(1, len(features) // GROUP))
 
 
 def _exact(

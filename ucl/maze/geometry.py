@@ -30,36 +30,36 @@ def move(
 
     `positions` must be outside the walls by `MARGIN`, as those of `place` and of `move` itself are.
     """
-    along = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    along[np.abs(along) < AXIS] = 0.0
-    step = length * along
-    sign = np.where(step < 0, -1, 1)
-    cell = np.floor(positions).astype(np.intp)
+    step = length * np.stack([np.cos(angles), np.sin(angles)])
+    step[np.abs(step) < AXIS * length] = 0.0
+    here = np.ascontiguousarray(positions.T)
+    backward = step < 0
+    cell = np.floor(here)
     # Each axis is turned so that the step goes up it: then only five cells around the agent's own can be touched.
-    offset = np.where(step < 0, cell + 1 - positions, positions - cell)
-    times, hits = _contacts(_walls_ahead(layout, cell, sign), offset, np.abs(step))
-    time = np.minimum(np.where(hits, times, 1.0).min(axis=1), 1.0)
-    face = np.where(step < 0, cell + MARGIN, cell + (1 - MARGIN))
-    stopped = hits & (times <= time[:, None])
-    return np.where(stopped, face, positions + step * time[:, None])
+    offset = np.abs(here - (cell + backward))
+    times, hits = _contacts(_walls_ahead(layout, cell.astype(np.intp), backward), offset, np.abs(step))
+    time = np.where(hits, times, 1.0).min(axis=0)
+    face = cell + np.where(backward, MARGIN, 1 - MARGIN)
+    return np.where(hits & (times <= time), face, here + step * time).T.copy()
 
 
 def _walls_ahead(
-    layout: Layout, cell: Int[np.ndarray, "n 2"], sign: Int[np.ndarray, "n 2"]
-) -> tuple[Bool[np.ndarray, "n 2"], Bool[np.ndarray, " n"], Bool[np.ndarray, "n 2"]]:
+    layout: Layout, cell: Int[np.ndarray, "2 n"], backward: Bool[np.ndarray, "2 n"]
+) -> tuple[Bool[np.ndarray, "2 n"], Bool[np.ndarray, " n"], Bool[np.ndarray, "2 n"]]:
     """Which cells are wall: ahead along x and along y; ahead along both; ahead along one and behind along the other."""
-    padded = layout.walls
-    (x, y), (sx, sy) = (cell + 1).T, sign.T
-    ahead = np.stack([padded[y, x + sx], padded[y + sy, x]], axis=1)
-    behind = np.stack([padded[y - sy, x + sx], padded[y + sy, x - sx]], axis=1)
-    return ahead, padded[y + sy, x + sx], behind
+    walls, width = layout.walls.ravel(), layout.walls.shape[1]
+    right, down = np.where(backward, -1, 1) * np.array([[1], [width]])
+    at = (cell[1] + 1) * width + cell[0] + 1
+    ahead = walls[np.stack([at + right, at + down])]
+    behind = walls[np.stack([at + right - down, at + down - right])]
+    return ahead, walls[at + right + down], behind
 
 
 def _contacts(
-    walls: tuple[Bool[np.ndarray, "n 2"], Bool[np.ndarray, " n"], Bool[np.ndarray, "n 2"]],
-    offset: Float[np.ndarray, "n 2"],
-    step: Float[np.ndarray, "n 2"],
-) -> tuple[Float[np.ndarray, "n 2"], Bool[np.ndarray, "n 2"]]:
+    walls: tuple[Bool[np.ndarray, "2 n"], Bool[np.ndarray, " n"], Bool[np.ndarray, "2 n"]],
+    offset: Float[np.ndarray, "2 n"],
+    step: Float[np.ndarray, "2 n"],
+) -> tuple[Float[np.ndarray, "2 n"], Bool[np.ndarray, "2 n"]]:
     """When (in [0, 1]) the agent reaches the plane of faces ahead along x and along y, and whether it hits one there.
 
     In turned coordinates the agent is at `offset` in its cell [0, 1]^2 and the plane lies at 1 - MARGIN. Where it
@@ -68,12 +68,12 @@ def _contacts(
     """
     ahead, both, behind = walls
     plane = 1 - MARGIN
-    with np.errstate(divide="ignore", invalid="ignore"):
-        times = np.where(step > 0, np.maximum(plane - offset, 0.0) / step, np.inf)
-        drift = np.where(np.isfinite(times), times * step[:, ::-1], 0.0)
-    across = offset[:, ::-1] + drift
-    beyond = across > plane + np.where(step[:, ::-1] > 0, -SLACK, SLACK)
-    met = (both[:, None] & beyond) | (behind & (across < MARGIN - SLACK))
+    never = 2.0  # after the step
+    times = np.full_like(step, never)
+    np.divide(np.maximum(plane - offset, 0.0), step, out=times, where=step > 0)
+    across = offset[::-1] + np.minimum(times, never) * step[::-1]
+    beyond = across > plane + np.where(step[::-1] > 0, -SLACK, SLACK)
+    met = (both & beyond) | (behind & (across < MARGIN - SLACK))
     met &= offset <= plane + SLACK  # else these cells are no longer ahead
     met |= ahead & (across < 1 + MARGIN)
     return times, met & (times <= 1.0)

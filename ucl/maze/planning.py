@@ -6,6 +6,7 @@ remains from there. Corners are passed at 2 `MARGIN` and walls kept at `MARGIN`,
 at most 4 `MARGIN` per corner longer than the infimum.
 """
 
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +19,9 @@ from ucl.maze.geometry import MARGIN, SLACK, cells_of
 from ucl.maze.layouts import Layout
 
 __all__ = ["Distances", "Fields", "Hops"]
+
+BLOCK = 4096  # positions at a time
+PAIRS = 256  # lines of sight looked at together
 
 Boxes = tuple[Float[np.ndarray, "_ 2"], Float[np.ndarray, "_ 2"]]  # lower and upper corners
 
@@ -62,14 +66,6 @@ class Distances:
             maybe[cell] = ~_cut(here, nearest, self.walls)
         return always, maybe
 
-    @cached_property
-    def reach(self) -> tuple[Float[np.ndarray, "cells targets"], Float[np.ndarray, "cells targets"]]:
-        """Least and greatest straight distance between the points of every cell and their nearest of every target."""
-        low, high = self.low[: len(self.layout.cells), None], self.high[: len(self.layout.cells), None]
-        gap = np.maximum(np.maximum(self.low - high, low - self.high), 0)
-        span = np.maximum(np.maximum(self.low - low, high - self.high), 0)
-        return np.linalg.norm(gap, axis=-1), np.linalg.norm(span, axis=-1)
-
     def _room(self) -> Boxes:
         """Where in each cell the agent can be: `MARGIN` away from neighbours that are wall."""
         (row, column), walls = self.layout.cells.T, MARGIN * self.layout.walls
@@ -91,26 +87,22 @@ class Distances:
 
 
 class Fields:
-    """Shortest distances to m sets of cells.
+    """Shortest distances to m sets of cells."""
 
-    For every set and cell only the targets that can be best from somewhere in the cell are kept: those whose least
-    total is below the greatest total of one in sight from the whole cell.
-    """
-
-    def __init__(self, distances: Distances, masks: Bool[np.ndarray, "m rows columns"]) -> None:
-        self.distances_of = distances
-        layout = distances.layout
-        members = masks[:, layout.free]
+    def __init__(self, world: Distances, masks: Bool[np.ndarray, "m rows columns"]) -> None:
+        self.world = world
+        members = masks[:, world.layout.free]
         if not members.any(axis=1).all():
-            raise InputError(f"a set of cells without a free cell of maze {layout.name}: its distance is not defined")
-        rows = [self._candidates(member) for member in members]
-        width = max(int(keep.sum(axis=1).max()) for keep, _ in rows)
-        shape = (len(masks), len(layout.cells), width)
-        self.targets, self.costs = np.zeros(shape, dtype=np.int32), np.full(shape, np.inf)
-        for number, (keep, cost) in enumerate(rows):
-            order = np.argsort(~keep, axis=1, kind="stable")[:, :width]
-            self.targets[number] = order
-            self.costs[number] = np.where(np.take_along_axis(keep, order, axis=1), cost[order], np.inf)
+            raise InputError(f"a set of cells without a free cell of maze {world.layout.name}: nowhere to go")
+        to_go = [world.from_corners[:, member].min(axis=1) for member in members]
+        # What remains to be walked from every target: nothing in a cell of the set; from other cells it is not asked.
+        self.costs = np.concatenate([np.where(members, 0.0, np.inf), np.stack(to_go)], axis=1)
+
+    def joined(self, other: "Fields") -> "Fields":
+        """These sets, then those of `other`."""
+        both = copy(self)
+        both.costs = np.concatenate([self.costs, other.costs])
+        return both
 
     def distances(self, positions: Float[np.ndarray, "n 2"], which: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Length of the shortest path from each position into set `which`; 0 inside it."""
@@ -118,39 +110,43 @@ class Fields:
 
     def waypoints(self, positions: Float[np.ndarray, "n 2"], which: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
         """The next point of each shortest path: a corner, or a point just inside the nearest cell of the set."""
-        world, target = self.distances_of, self._best(positions, which)[1]
-        inset = np.where(target < len(world.layout.cells), 2 * MARGIN, 0.0)[:, None]
-        return np.clip(positions, world.low[target] + inset, world.high[target] - inset)
-
-    def _candidates(self, member: Bool[np.ndarray, " cells"]) -> tuple[np.ndarray, np.ndarray]:
-        world = self.distances_of
-        to_go = np.where(member, world.from_corners, np.inf).min(axis=1, initial=np.inf)
-        cost = np.concatenate([np.where(member, 0.0, np.inf), to_go])
-        (always, maybe), (least, greatest) = world.sight, world.reach
-        bound = np.where(always, greatest + cost, np.inf).min(axis=1, keepdims=True)
-        total = least + cost
-        return maybe & (total <= bound + SLACK) & np.isfinite(total), cost
+        target = self._best(positions, which)[1]
+        inset = np.where(target < len(self.world.layout.cells), 2 * MARGIN, 0.0)[:, None]
+        return np.clip(positions, self.world.low[target] + inset, self.world.high[target] - inset)
 
     def _best(
         self, positions: Float[np.ndarray, "n 2"], which: Int[np.ndarray, " n"]
     ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-        """Least total and its target: the least of all if in sight, else the next, and so on."""
-        world = self.distances_of
+        """Least total and its target, block by block to bound the memory."""
+        blocks = [slice(start, start + BLOCK) for start in range(0, len(positions), BLOCK)]
+        found = [self._best_of_block(positions[block], which[block]) for block in blocks]
+        totals, targets = zip(*found, strict=True) if found else ([np.empty(0)], [np.empty(0, dtype=np.intp)])
+        return np.concatenate(totals), np.concatenate(targets)
+
+    def _best_of_block(
+        self, positions: Float[np.ndarray, "n 2"], which: Int[np.ndarray, " n"]
+    ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+        """The least total whose target is in sight: the nearest few are looked at, then the next few, and so on."""
+        world = self.world
+        always, maybe = world.sight
         cell = world.layout.index[cells_of(positions)]
-        targets, totals = self.targets[which, cell], self.costs[which, cell]
-        ends = np.clip(positions[:, None], world.low[targets], world.high[targets])
-        straight = np.linalg.norm(ends - positions[:, None], axis=-1)
-        standing_on = (straight < SLACK) & (targets >= len(world.layout.cells))  # a corner leads nowhere from itself
-        totals = np.where(standing_on, np.inf, totals + straight)
-        chosen = totals.argmin(axis=1)
-        always, everyone = world.sight[0], np.arange(len(positions))
-        doubt = np.flatnonzero(~always[cell, targets[everyone, chosen]])
+        straight = _to_boxes(positions, (world.low, world.high))
+        to_corners = straight[:, len(world.layout.cells) :]
+        to_corners[to_corners < SLACK] = np.inf  # the corner one stands on is no way from itself
+        totals = np.where(maybe[cell], straight + self.costs[which], np.inf)
+        best = totals.argmin(axis=1)
+        doubt = np.flatnonzero(~always[cell, best])
         while len(doubt):
-            hidden = doubt[~world.clear(positions[doubt], ends[doubt, chosen[doubt]])]
-            totals[hidden, chosen[hidden]] = np.inf
-            chosen[hidden] = totals[hidden].argmin(axis=1)
-            doubt = hidden[~always[cell[hidden], targets[hidden, chosen[hidden]]]]
-        return totals[everyone, chosen], targets[everyone, chosen]
+            count = min(max(PAIRS // len(doubt), 1), totals.shape[1])
+            rows, few = doubt[:, None], np.argpartition(totals[doubt], count - 1)[:, :count]
+            start = np.repeat(positions[doubt], few.shape[1], axis=0)
+            end = np.clip(start, world.low[few.ravel()], world.high[few.ravel()])
+            hidden = ~world.clear(start, end).reshape(few.shape)
+            totals[rows, few] = np.where(hidden, np.inf, totals[rows, few])
+            best[doubt] = totals[doubt].argmin(axis=1)
+            seen = (few == best[doubt, None]).any(axis=1) | always[cell[doubt], best[doubt]]
+            doubt = doubt[~seen]
+        return totals[np.arange(len(positions)), best], best
 
 
 class Hops:
@@ -191,6 +187,14 @@ def _corners(layout: Layout) -> Float[np.ndarray, "corners 2"]:
     return np.concatenate(points)
 
 
+def _to_boxes(points: Float[np.ndarray, "n 2"], boxes: Boxes) -> Float[np.ndarray, "n boxes"]:
+    """Straight distance from every point to the nearest point of every box."""
+    (left, top), (right, bottom), (x, y) = boxes[0].T, boxes[1].T, points.T[..., None]
+    across = np.maximum(np.maximum(left - x, x - right), 0.0)
+    down = np.maximum(np.maximum(top - y, y - bottom), 0.0)
+    return np.sqrt(across * across + down * down)
+
+
 def _clear(start: Boxes, end: Boxes, walls: Boxes) -> Bool[np.ndarray, " n"]:
     """Whether a box that goes straight from `start` to `end`, changing its size evenly, meets no wall.
 
@@ -198,17 +202,17 @@ def _clear(start: Boxes, end: Boxes, walls: Boxes) -> Bool[np.ndarray, " n"]:
     wall if one t does for both axes. Touching is not meeting. A point is a box of no size.
     """
     after, before = np.zeros((len(start[0]), len(walls[0]))), np.ones((len(start[0]), len(walls[0])))
-    for axis in range(2):
-        s, e, w = ([box[:, axis, None] for box in boxes] for boxes in (start, end, walls))
-        after, before = _negative(s[0] - w[1].T + SLACK, e[0] - s[0], after, before)
-        after, before = _negative(w[0].T - s[1] + SLACK, s[1] - e[1], after, before)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for axis in range(2):
+            s, e, w = ([box[:, axis, None] for box in boxes] for boxes in (start, end, walls))
+            after, before = _negative(s[0] - w[1].T + SLACK, e[0] - s[0], after, before)
+            after, before = _negative(w[0].T - s[1] + SLACK, s[1] - e[1], after, before)
     return ~(after < before).any(axis=1)
 
 
 def _negative(value: np.ndarray, slope: np.ndarray, after: np.ndarray, before: np.ndarray) -> tuple:
     """The part of the times (after, before) at which value + slope * t < 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        root = -value / slope
+    root = -value / slope
     never = (slope == 0) & (value >= 0)
     after = np.where(slope < 0, np.maximum(after, root), np.where(never, 1.0, after))
     before = np.where(slope > 0, np.minimum(before, root), np.where(never, 0.0, before))

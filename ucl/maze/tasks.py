@@ -1,0 +1,118 @@
+"""What an episode is about: an instruction, the cells it denotes, and a start outside them.
+
+The single and the vector environment draw their episodes here, from the same four uniform numbers, and check here what
+a user passes to `reset` and `step`.
+"""
+
+import string
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from jaxtyping import Bool, Float, Int
+
+from ucl.errors import InputError
+from ucl.maze import geometry, layouts
+from ucl.maze.language import SPLITS, Grammar
+from ucl.maze.planning import Distances, Fields
+
+__all__ = ["Tasks", "action_space", "observation_space", "radians", "tasks"]
+
+LETTERS = frozenset(string.ascii_letters + string.digits + " -',.!?")
+LONGEST = 128
+OPTIONS = ("instruction", "position")
+
+
+class Tasks:
+    """The instructions of one split of one maze (or one instruction alone), numbered, with their cells."""
+
+    def __init__(self, maze: str, split: str, instruction: str | None) -> None:
+        if split not in SPLITS:
+            raise InputError(f"split {split!r}: unknown; allowed: {', '.join(SPLITS)}")
+        self.layout = layouts.get(maze)
+        self.grammar = Grammar(self.layout)
+        self.world = Distances(self.layout)
+        self.texts: list[str] = self.grammar.phrases(split) if instruction is None else [instruction]
+        if not self.texts:
+            raise InputError(f"maze {self.layout.name} has no phrase in split {split}; give an instruction of your own")
+        self.drawn_from = len(self.texts)
+        self.cells: Bool[np.ndarray, "tasks rows columns"] = np.stack([self._cells(text) for text in self.texts])
+        self.fields: Fields = self.world.fields(self.cells)
+
+    def episode(
+        self, rng: np.random.Generator, options: Mapping[str, Any] | None = None
+    ) -> tuple[int, tuple[float, float]]:
+        """A task and a start (x, y) outside its cells: drawn evenly, or as the options of `reset` say.
+
+        Four numbers are drawn from `rng` in any case.
+        """
+        which, *place = rng.random(4).tolist()
+        options = options or {}
+        if unknown := sorted(set(options) - set(OPTIONS)):
+            raise InputError(f"reset option {unknown[0]!r}: unknown; allowed: {', '.join(OPTIONS)}")
+        task = self.number(options["instruction"]) if "instruction" in options else int(which * self.drawn_from)
+        if "position" in options:
+            return task, self._checked(options["position"], task)
+        return task, self._start(place, task)
+
+    def _start(self, place: list[float], task: int) -> tuple[float, float]:
+        starts = np.flatnonzero(~self.cells[task][self.layout.free])
+        row, column = self.layout.cells[starts[int(place[0] * len(starts))]].tolist()
+        x, y = (min(max(offset, geometry.MARGIN), 1 - geometry.MARGIN) for offset in place[1:])
+        return column + x, row + y
+
+    def _checked(self, position: Any, task: int) -> tuple[float, float]:
+        start = geometry.place(self.layout, np.asarray(position, dtype=float).reshape(1, 2))
+        x, y = start[0].tolist()
+        if self.success(start, np.array([task]))[0]:
+            raise InputError(f"position ({x:g}, {y:g}): {self.texts[task]!r} denotes its cell; start outside")
+        return x, y
+
+    def number(self, text: str) -> int:
+        """The number of the task of any instruction of the grammar; a new one is taken in, but never drawn."""
+        if text not in self.texts:
+            cells = self._cells(text)[None]
+            self.cells = np.concatenate([self.cells, cells])
+            self.fields = self.fields.joined(self.world.fields(cells))
+            self.texts.append(text)
+        return self.texts.index(text)
+
+    def success(self, positions: Float[np.ndarray, "n 2"], task: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Whether each position is in a cell that its task denotes."""
+        return self.cells[(task, *geometry.cells_of(positions))]
+
+    def _cells(self, text: str) -> Bool[np.ndarray, "rows columns"]:
+        if len(text) > LONGEST:
+            raise InputError(f"instruction of {len(text)} characters; at most {LONGEST} are allowed")
+        cells = self.grammar.denotation(text)
+        if (cells == self.layout.free).all():
+            raise InputError(f"instruction {text!r} denotes every free cell: no start is left; say something narrower")
+        return cells
+
+
+@cache
+def tasks(maze: str, split: str, instruction: str | None) -> Tasks:
+    """`Tasks`, prepared once for all environments of a process."""
+    return Tasks(maze, split, instruction)
+
+
+def observation_space(layout: layouts.Layout) -> spaces.Space:
+    """Position (x, y), and the instruction as text."""
+    rows, columns = layout.shape
+    position = spaces.Box(0.0, np.array([columns, rows], dtype=float), dtype=np.float64)
+    return spaces.Dict({"position": position, "instruction": spaces.Text(LONGEST, charset=LETTERS)})
+
+
+def action_space() -> spaces.Box:
+    """An angle in half turns: 0 right, 0.5 down, 1 and -1 left, -0.5 up."""
+    return spaces.Box(-1.0, 1.0, shape=(1,), dtype=np.float64)
+
+
+def radians(actions: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Half turns to radians; every finite number is an angle."""
+    if not np.isfinite(actions).all():
+        wrong = actions[~np.isfinite(actions)][0]
+        raise InputError(f"action {wrong}: not an angle; expected a finite number of half turns, such as 0.5 for down")
+    return np.pi * actions
