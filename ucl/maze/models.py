@@ -19,8 +19,10 @@ from ucl.maze.language import tokens
 __all__ = ["MazeModel", "Tokenizer"]
 
 PAD, UNKNOWN = 0, 1
-OCTAVES = 6  # of the position: periods of 64, 32, ..., 2 units, so that walls one unit apart are told apart
+import os
+OCTAVES = int(os.environ.get("OCT","6"))  # of the position: periods of 64, 32, ..., 2 units, so that walls one unit apart are told apart
 HARMONICS = 4  # of the action's angle
+WORD_SCALE = 0.3
 
 
 @dataclass(frozen=True)
@@ -61,22 +63,24 @@ class WordEncoder(nn.Module):
 
     def __init__(self, generators: Sequence[torch.Generator], words: int, width: int, outputs: int) -> None:
         super().__init__()
-        table = torch.stack([torch.randn(words, width, generator=g) for g in generators])
+        # Small vectors: what words share is then learned before what single combinations of them mean.
+        table = WORD_SCALE * torch.stack([torch.randn(words, width, generator=g) for g in generators])
         table[:, PAD] = 0
         self.table = nn.Parameter(table)
         self.convolution = StackedLinear(generators, 3 * width, 2 * width)
-        self.hidden = StackedLinear(generators, 4 * width, 2 * width)
+        self.hidden = StackedLinear(generators, 5 * width, 2 * width)
         self.out = StackedLinear(generators, 2 * width, outputs)
 
     def forward(self, ids: Int[Tensor, "s n length"]) -> Float[Tensor, "s n d"]:
         models, n, length = ids.shape
         there = (ids != PAD)[..., None]
+        count = there.sum(2).clamp_min(1)
         offset = torch.arange(models, device=ids.device)[:, None, None] * self.table.shape[1]
         vectors = self.table.flatten(0, 1)[ids + offset] * there
         padded = nn.functional.pad(vectors, (0, 0, 1, 1))
         three = torch.cat([padded[:, :, i : i + length] for i in range(3)], dim=-1)
         features = self.convolution(three.flatten(1, 2)).relu().unflatten(1, (n, length)) * there
-        pooled = torch.cat([features.sum(2) / there.sum(2).clamp_min(1), features.amax(2)], dim=-1)
+        pooled = torch.cat([features.sum(2) / count, features.amax(2), vectors.sum(2) / count], dim=-1)
         return self.out(self.hidden(pooled).relu())
 
 
