@@ -26,13 +26,13 @@ def draw(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def similarity(critic: Critic, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """An independent reading of the definitions, by broadcasting in float64."""
-    x, y = x.double()[:, None], y.double()[None]
+    x, y = x.double(), y.double()
     if critic.name in ("cosine", "dot"):
         if critic.name == "cosine":
             x, y = (v / v.abs().amax(-1, keepdim=True) for v in (x, y))
             x, y = (v / v.square().sum(-1, keepdim=True).sqrt() for v in (x, y))
-        return critic.scale * (x * y).sum(-1)
-    squares = (x - y).square().sum(-1)
+        return critic.scale * torch.einsum("nd,md->nm", x, y)
+    squares = (x[:, None] - y[None]).square().sum(-1)
     return -critic.scale * (squares.sqrt() if critic.name == "l2" else squares / 2)
 
 

@@ -3,10 +3,10 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from ucl.errors import InputError
@@ -24,9 +24,81 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    def part(self, model: "type[Section]") -> dict[str, Any]:
+        """The keys that `model` has, as plain values: a job gets only the parameters it needs."""
+        return self.model_dump(include=set(model.model_fields))
+
+
+class Dims(Section):
+    """Dimensions of the modalities of the Gaussian world."""
+
+    a: Count = Field(description="dimension of A")
+    b: Count = Field(description="dimension of B, the shared modality")
+    c: Count = Field(description="dimension of C")
+
+
+class GaussianData(Section):
+    """Draws from the Gaussian world (design: section 4)."""
+
+    seeds: Count = Field(description="trials; each has its own world, data and initial weights")
+    dims: Dims
+    noise: NotNegative = Field(description="standard deviation of the noise on each coordinate of A and of C")
+    pairs: Annotated[int, Field(ge=2)] = Field(description="training pairs of (A, B), of (B, C) and of (A, C)")
+    validation: Count = Field(description="queries; at least `candidates`, at most `pairs`")
+    bank: Count = Field(description="samples of B in the held-out bank")
+
+
+class GaussianTraining(GaussianData):
+    """Contrastive models of the Gaussian world."""
+
+    dimension: Count = Field(description="dimension d of the representations")
+    log_scale: Annotated[float, Field(allow_inf_nan=False)] = Field(
+        description="initial value s0 of the learned log scale s; scores are exp(s) times the similarity"
+    )
+    norm_penalty: NotNegative = Field(description="weight of the mean squared norm of the representations in the loss")
+    epochs: Count = Field(description="passes over the training pairs")
+    batch_size: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch")
+    learning_rate: Positive = Field(description="learning rate of Adam")
+    decay_epoch: Count = Field(description="epoch from which the learning rate is a tenth")
+    candidates: Annotated[int, Field(ge=2)] = Field(description="candidates of the Recall@1 shown per epoch")
+
+    @property
+    def setting(self) -> str:
+        """The model's setting as a file name, such as d8_s0.01_p0.0."""
+        return f"d{self.dimension}_s{self.log_scale}_p{self.norm_penalty}"
+
+    def at(self, setting: str) -> Self:
+        """The same parameters at another setting."""
+        d, s, p = (part[1:] for part in setting.split("_"))
+        return self.model_copy(update={"dimension": int(d), "log_scale": float(s), "norm_penalty": float(p)})
+
+    @model_validator(mode="after")
+    def _enough_queries(self) -> Self:
+        if not self.candidates <= self.validation <= self.pairs:
+            raise ValueError(f"validation must lie between candidates ({self.candidates}) and pairs ({self.pairs})")
+        return self
+
+
+class Synthetic(GaussianTraining):
+    """Experiment `synthetic` (section 6.1, Fig. 3)."""
+
+    critics: list[CriticName] = Field(min_length=1, description="critics to train")
+
+
+class SyntheticGrid(Section):
+    """The published grid around `synthetic` (target `synthetic_grid`, not part of `all`): all else as there."""
+
+    seeds: Count = Field(description="trials")
+    dimension: list[Count] = Field(min_length=1, description="dimensions d of the representations")
+    log_scale: list[float] = Field(min_length=1, description="initial log scales s0")
+    norm_penalty: list[NotNegative] = Field(min_length=1, description="weights of the norm penalty")
+
 
 class Params(Section):
     """All of `params.yaml`."""
+
+    synthetic: Synthetic
+    synthetic_grid: SyntheticGrid
 
 
 def validate(config: Mapping[str, Any]) -> Params:
@@ -52,8 +124,9 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
         return f"{key} = {detail['input']!r}: unknown key; {hint}allowed: {', '.join(allowed)}"
     if detail["type"] == "missing":
         return f"{key}: missing; add it (see `ucl params` for what it means)"
-    message = detail["msg"]
-    return f"{key} = {detail['input']!r}: {message[0].lower()}{message[1:]}"
+    message = detail["msg"].removeprefix("Value error, ")
+    value = "" if isinstance(detail["input"], Mapping) else f" = {detail['input']!r}"
+    return f"{key}{value}: {message[0].lower()}{message[1:]}"
 
 
 def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -31,7 +32,7 @@ METHOD_LABELS = {
     "bayes": "Bayes (exact)",
     "chance": "Chance",
 }
-STYLE = {
+STYLE: dict[str, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 160,
     "figure.constrained_layout.use": True,
@@ -54,7 +55,7 @@ STYLE = {
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Draw without a display, in the style of the report, and close what was drawn."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         mpl.use("agg")
         try:
             yield

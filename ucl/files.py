@@ -1,5 +1,6 @@
 """Files that are either whole or absent: written under a temporary name, then moved into place."""
 
+import hashlib
 import json
 import os
 import secrets
@@ -11,10 +12,20 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors.torch import save_file
+import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-__all__ = ["read_json", "replacing", "write_json", "write_parquet", "write_tensors", "write_text"]
+__all__ = [
+    "digest",
+    "read_json",
+    "read_tensors",
+    "replacing",
+    "write_json",
+    "write_parquet",
+    "write_tensors",
+    "write_text",
+]
 
 
 @contextmanager
@@ -62,3 +73,14 @@ def write_tensors(tensors: Mapping[str, Tensor], path: str | Path) -> None:
     """Write named tensors as safetensors."""
     with replacing(path) as temporary:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+
+
+def read_tensors(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
+    """Read named tensors from a safetensors file."""
+    return load_file(path, device=str(device))
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

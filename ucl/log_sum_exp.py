@@ -54,7 +54,8 @@ class Exponentials:
 ScorePair = tuple[Tensor, Tensor]  # S [n, m] and T [k, m], which the receiver may overwrite
 LOSS = {torch.float32: 2.0**-27, torch.float64: 2.0**-47}
 SMALLEST = {torch.float32: 2.0**-126, torch.float64: 2.0**-1022}
-DENSE = 0.02  # above this share of uncertified entries a product over tight blocks is cheaper than the exact path
+# From this share of uncertified entries on, and this number, products over tight blocks beat the exact path.
+DENSE, MANY = 0.02, 1024
 GROUP = 256  # samples in a tight block, on average
 LANDMARKS = 64  # rows of S and of T by which samples are compared for clustering
 CHUNK = 2**22  # numbers the exact path holds at once
@@ -164,7 +165,7 @@ def _recompute(blocks: ScoreBlocks, pairs: Float[Tensor, "n k"], flagged: Bool[T
     """Overwrite the flagged entries of `pairs` by certified ones."""
     rows, columns = flagged.any(1).nonzero()[:, 0], flagged.any(0).nonzero()[:, 0]
     grid = flagged[rows][:, columns]
-    if float(grid.double().mean()) > DENSE:
+    if int(grid.sum()) >= max(MANY, DENSE * grid.numel()):
         values, certified = _tight_pass(blocks, rows, columns)
         i, j = (grid & certified).nonzero(as_tuple=True)
         pairs[rows[i], columns[j]] = values[i, j]

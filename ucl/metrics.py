@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["expected_rank", "median_rank", "recall_at_k", "recall_in_groups"]
+__all__ = ["centred_error", "expected_rank", "median_rank", "recall_at_k", "recall_in_groups"]
 
 
 def expected_rank(scores: Float[Tensor, "*s n n"]) -> Float[Tensor, "*s n"]:
@@ -36,3 +36,12 @@ def recall_in_groups(scores: Float[Tensor, "*s n n"], candidates: int, k: int = 
     groups = scores.shape[-1] // candidates
     blocks = [scores[..., i : i + candidates, i : i + candidates] for i in range(0, groups * candidates, candidates)]
     return recall_at_k(torch.stack(blocks, dim=-3), k).mean(-1)
+
+
+def centred_error(scores: Float[Tensor, "*s n k"], exact: Float[Tensor, "*s n k"]) -> Float[Tensor, "*s"]:
+    """Mean absolute error of log ratios (nats) after removing the constant per anchor that InfoNCE leaves free.
+
+    Rows are anchors; their free constant is the mean difference over the candidates.
+    """
+    difference = scores - exact
+    return (difference - difference.mean(-1, keepdim=True)).abs().mean((-2, -1))

@@ -1,0 +1,36 @@
+# `make demo` and `make test` set up everything they need in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export TQDM_MININTERVAL := 2
+
+.PHONY: demo paper test lint bench
+
+demo: $(STAMP)
+	snakemake --workflow-profile workflow/profiles/demo
+	@ucl demo-summary demo/reports
+
+paper: $(STAMP)
+	snakemake --cores all
+
+test: $(STAMP)
+	pytest
+
+lint: $(STAMP)
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check -l 120 Snakefile workflow
+	snakemake --lint
+
+bench: $(STAMP)
+	python -m bench
+
+$(STAMP): constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
+	$(BIN)/python -m pip install --progress-bar on --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)

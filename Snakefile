@@ -1,0 +1,22 @@
+# The table of contents: one rule file per experiment, and what `snakemake --cores all` makes.
+from pathlib import Path
+
+
+configfile: str(Path(workflow.basedir) / "params.yaml")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/synthetic.smk"
+include: "workflow/rules/report.smk"
+
+
+onstart:
+    workflow.folder_lock = lock_folder()
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.input,
+        rules.report.output,
+        [tracked(name) for name in EXPERIMENTS],

@@ -1,0 +1,77 @@
+"""A folder of one's own media and its manifest: a CSV or Parquet file with the columns id, audio, image, text."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ucl.errors import InputError
+from ucl.media.base import Modality
+
+__all__ = ["MANIFEST", "manifest_items", "read_manifest"]
+
+COLUMNS = ["id", "audio", "image", "text"]
+MANIFEST = pa.schema([(name, pa.string()) for name in COLUMNS])
+
+
+def read_manifest(path: str | Path) -> pa.Table:
+    """The rows of a manifest (`MANIFEST`), strictly: the four columns, unique ids, no row without media.
+
+    Paths are relative to the manifest's folder; an empty cell means that this item has nothing of that kind. Whether a
+    file can be read is found out when it is embedded.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such manifest; expected a CSV or Parquet file with the columns {', '.join(COLUMNS)}"
+        )
+    rows = _parquet_rows(path) if path.suffix == ".parquet" else _csv_rows(path)
+    seen: dict[str, int] = {}
+    for place, row in rows:
+        if not row["id"]:
+            raise InputError(f"{path}:{place}: the id is empty")
+        if row["id"] in seen:
+            raise InputError(f"{path}:{place}: id {row['id']!r} again, first at {seen[row['id']]}")
+        if not any(row[name] for name in COLUMNS[1:]):
+            raise InputError(f"{path}:{place}: neither audio nor image nor text for {row['id']!r}")
+        seen[row["id"]] = place
+    if not rows:
+        raise InputError(f"{path}: the manifest has no rows")
+    return pa.Table.from_pylist([row for _, row in rows], MANIFEST)
+
+
+def manifest_items(manifest: pa.Table, modality: Modality, folder: str | Path) -> dict[str, Any]:
+    """What an encoder of this modality embeds: id -> text, or id -> path under `folder`, where there is one."""
+    cells = zip(manifest["id"].to_pylist(), manifest[modality].to_pylist(), strict=True)
+    if modality == "text":
+        return {name: text for name, text in cells if text}
+    return {name: Path(folder) / path for name, path in cells if path}
+
+
+def _csv_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    reader = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True)
+    rows = []
+    try:
+        header = next(reader, [])
+        if header != COLUMNS:
+            raise InputError(f"{path}:1: expected the columns {','.join(COLUMNS)}, got {','.join(header)!r:.80}")
+        for cells in reader:
+            if len(cells) != len(COLUMNS):
+                raise InputError(f"{path}:{reader.line_num}: expected {len(COLUMNS)} fields, got {len(cells)}")
+            rows.append((reader.line_num, dict(zip(COLUMNS, cells, strict=True))))
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}: {error}") from None
+    return rows
+
+
+def _parquet_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None
+    if set(table.column_names) != set(COLUMNS):
+        raise InputError(f"{path}: expected the columns {', '.join(COLUMNS)}, got {', '.join(table.column_names)}")
+    return [(i, {name: row[name] or "" for name in COLUMNS}) for i, row in enumerate(table.to_pylist(), start=1)]

@@ -1,0 +1,82 @@
+"""The report: one Markdown template, shown as `reports/README.md` and as a self-contained `reports/index.html`."""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import markdown
+import pandas as pd
+
+from ucl.files import read_json, write_text
+
+__all__ = ["render"]
+
+INLINE_SVG = 250_000  # bytes; a larger drawing is shown as its PNG
+
+
+def render(
+    templates: str | Path,
+    experiments: Sequence[str],
+    params: Mapping[str, Any],
+    markdown_path: str | Path,
+    html_path: str | Path,
+) -> None:
+    """Fill in `page.md.j2`, which includes `<experiment>.md.j2` for each experiment, and write both forms.
+
+    A template sees its experiment's parameters as `params`, its metrics JSON as `metrics`, and `figure(stem, caption)`,
+    `table(stem)` and `csv(stem)` for what lies in `figures/` and `tables/` beside the report.
+    """
+    folder = Path(markdown_path).parent
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["pm"] = _plus_minus
+    environment.globals |= {
+        "figure": _figure,
+        "table": lambda stem: (folder / f"tables/{stem}.md").read_text(encoding="utf-8"),
+        "csv": lambda stem: pd.read_csv(folder / f"tables/{stem}.csv"),
+    }
+    sections = [
+        environment.get_template(f"{name}.md.j2").render(
+            params=params[name], metrics=read_json(folder / f"metrics/{name}.json")
+        )
+        for name in experiments
+    ]
+    text = environment.get_template("page.md.j2").render(sections=sections)
+    write_text(text, markdown_path)
+    body = markdown.markdown(text, extensions=["tables", "toc", "attr_list", "md_in_html"])
+    page = environment.get_template("page.html.j2").render(body=_inline_images(_wrap_tables(body), folder))
+    write_text(page, html_path)
+
+
+def _figure(stem: str, caption: str) -> str:
+    return f"![{caption}](figures/{stem}.svg)\n\n*{caption}*\n"
+
+
+def _plus_minus(entry: Mapping[str, float]) -> str:
+    """`{"recall_at_1": 0.931, "sd": 0.012}` as 0.931 ± 0.012."""
+    return f"{entry['recall_at_1']:.3f} ± {entry['sd']:.3f}"
+
+
+def _wrap_tables(body: str) -> str:
+    """Tables scroll sideways on a narrow screen instead of widening the page."""
+    return body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
+
+
+def _inline_images(body: str, folder: Path) -> str:
+    """Replace links to figures by the figures."""
+
+    def inline(match: re.Match[str]) -> str:
+        path = folder / match[1]
+        if path.suffix == ".svg" and path.stat().st_size > INLINE_SVG:
+            path = path.with_suffix(".png")
+        kind = {".svg": "image/svg+xml", ".png": "image/png", ".gif": "image/gif"}[path.suffix]
+        return f'src="data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"'
+
+    return re.sub(r'src="(figures/[^"]+)"', inline, body)

@@ -1,0 +1,154 @@
+"""Runs in MLflow: described in a file first, logged from it afterwards, so that no server can lose a result.
+
+A job writes its runs to `results/<experiment>/runs.json`. `log_runs` sends them to the tracking server; what is there
+already is recognised by its digest and not logged twice, so the file can be replayed at any time (`ucl track`).
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from tqdm import tqdm
+
+from ucl.files import read_json, write_json
+
+__all__ = ["DEFAULT_URI", "Run", "describe_code", "flatten", "log_runs", "read_runs", "write_runs"]
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+DIGEST, COMPLETE = "ucl.digest", "ucl.complete"
+BATCH = 900  # metrics a request; MLflow takes 1,000
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: a configuration of an experiment, and what it gave."""
+
+    experiment: str  # without the prefix `ucl/`
+    name: str
+    params: dict[str, Any]  # flat, named as in params.yaml
+    metrics: dict[str, list[list[float]]]  # key -> [[step, value], ...]
+    tags: dict[str, str] = field(default_factory=dict)
+    artifacts: list[str] = field(default_factory=list)  # files, relative to the working directory
+
+    @property
+    def digest(self) -> str:
+        """Names the content, so that a run is logged once."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def flatten(section: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """`{"dims": {"a": 32}}` under `synthetic` becomes `{"synthetic.dims.a": 32}`."""
+    flat: dict[str, Any] = {}
+    for key, value in section.items():
+        flat |= flatten(value, f"{prefix}.{key}") if isinstance(value, Mapping) else {f"{prefix}.{key}": value}
+    return flat
+
+
+def describe_code() -> dict[str, str]:
+    """Tags of the code at hand: the commit, and whether the tree differs from it."""
+    try:
+        commit, changes = _git("rev-parse", "HEAD"), _git("status", "--short", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):  # not a checkout: an installed package, an archive
+        return {"mlflow.source.git.commit": "unknown"}
+    return {"mlflow.source.git.commit": commit, "git.dirty": str(bool(changes)).lower()}
+
+
+def _git(*command: str) -> str:
+    here = Path(__file__).parent
+    return subprocess.run(["git", *command], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def write_runs(runs: Sequence[Run], path: str | Path) -> None:
+    """Describe runs in a file."""
+    write_json([asdict(run) for run in runs], path)
+
+
+def read_runs(path: str | Path) -> list[Run]:
+    """The runs a file describes."""
+    return [Run(**entry) for entry in read_json(path)]
+
+
+def log_runs(path: str | Path, receipt: str | Path, progress: bool = True) -> bool:
+    """Log the runs of a file to `MLFLOW_TRACKING_URI` (default: a local database) and write a receipt.
+
+    A server that cannot be reached is reported in one line and noted in the receipt; the result is False and the file
+    can be replayed with `ucl track`.
+    """
+    from mlflow.exceptions import MlflowException
+
+    uri = os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_URI)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    runs = read_runs(path)
+    try:
+        with _exclusive(uri):
+            logged = {run.name: _log(uri, run) for run in tqdm(runs, "log to MLflow", disable=not progress)}
+    except (MlflowException, OSError) as error:
+        reason = str(error).splitlines()[0][:200]
+        print(f"MLflow at {uri} cannot be reached ({reason}); later: ucl track {path}", file=sys.stderr)
+        write_json({"uri": uri, "pending": reason, "runs": {}}, receipt)
+        return False
+    write_json({"uri": uri, "pending": None, "runs": logged}, receipt)
+    return True
+
+
+@contextlib.contextmanager
+def _exclusive(uri: str) -> Iterator[None]:
+    """One writer at a time on a local database: SQLite gives up on a lock that is held for too long."""
+    if not uri.startswith("sqlite:///"):
+        yield
+        return
+    with FileLock(uri.removeprefix("sqlite:///") + ".lock"):
+        yield
+
+
+def _log(uri: str, run: Run) -> str:
+    """Log one run and return its id; a run that is there and complete is left alone."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri)
+    experiment = _experiment(client, f"ucl/{run.experiment}")
+    for known in client.search_runs([experiment], f"tags.`{DIGEST}` = '{run.digest}'"):
+        if COMPLETE in known.data.tags:
+            return str(known.info.run_id)
+        client.delete_run(known.info.run_id)  # cut off while it was logged
+    run_id: str = client.create_run(experiment, run_name=run.name, tags=run.tags | {DIGEST: run.digest}).info.run_id
+    _log_contents(client, run_id, run)
+    client.set_tag(run_id, COMPLETE, "true")
+    client.set_terminated(run_id)
+    return run_id
+
+
+def _log_contents(client: Any, run_id: str, run: Run) -> None:
+    from mlflow.entities import Metric, Param
+
+    now = int(time.time() * 1000)
+    client.log_batch(run_id, params=[Param(key, str(value)) for key, value in run.params.items()])
+    metrics = [Metric(key, value, now, int(step)) for key, points in run.metrics.items() for step, value in points]
+    for start in range(0, len(metrics), BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+    for artifact in run.artifacts:
+        client.log_artifact(run_id, artifact, artifact_path=Path(artifact).parent.name)
+
+
+def _experiment(client: Any, name: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name))
+        except MlflowException:  # a job beside this one was first
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    return str(found.experiment_id)

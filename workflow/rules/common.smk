@@ -1,0 +1,83 @@
+# Shared by all experiments - the checked parameters, what is reported, and the sources a result depends on.
+import ast
+import fcntl
+import os
+import sys
+
+from ucl.config import validate
+from ucl.errors import InputError
+
+try:
+    PARAMS = validate(config)
+except InputError as error:
+    sys.exit(str(error))
+
+ROOT = Path(workflow.basedir)
+EXPERIMENTS = {}  # name -> figures and tables, in the order of the report; filled in by the experiments' rule files
+
+# Plumbing: an edit there changes how a result is stored or checked, not what it is.
+PLUMBING = {"config", "errors", "figures", "files", "tables"}
+
+
+def experiment(name, figures, tables):
+    """Register what an experiment shows: stems of its figures and tables, without folder and suffix."""
+    EXPERIMENTS[name] = {"figures": figures, "tables": tables}
+
+
+def figure_files(name):
+    return [f"reports/figures/{stem}.{suffix}" for stem in EXPERIMENTS[name]["figures"] for suffix in ("svg", "png")]
+
+
+def table_files(name):
+    return [f"reports/tables/{stem}.{suffix}" for stem in EXPERIMENTS[name]["tables"] for suffix in ("csv", "md")]
+
+
+def metrics_file(name):
+    return f"reports/metrics/{name}.json"
+
+
+def tracked(name):
+    """The receipt of an experiment's runs in MLflow."""
+    return f"results/{name}/tracked.json"
+
+
+def shown(name):
+    """What an experiment gives the report."""
+    return [*figure_files(name), *table_files(name), metrics_file(name)]
+
+
+def in_root(path):
+    """A file of the repository, seen from the working directory (the demo and the tests have their own)."""
+    return os.path.relpath(ROOT / path)
+
+
+def modules(*names):
+    """The package modules that `ucl.<name>` depends on, itself included: inputs, so that an edit re-runs the rule."""
+    seen, queue = {}, [f"ucl.{name}" for name in names]
+    while queue:
+        name = queue.pop()
+        if name == "ucl" or name in seen or name.removeprefix("ucl.") in PLUMBING:
+            continue
+        base = ROOT / name.replace(".", "/")
+        path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+        if not path.exists():  # a name that a module defines
+            continue
+        seen[name] = in_root(path.relative_to(ROOT))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ucl"):
+                queue += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return sorted(seen.values())
+
+
+def lock_folder():
+    """Hold the working directory for as long as this process lives.
+
+    Snakemake's own lock outlives a killed process and would stop the next run; the kernel frees this one.
+    """
+    Path(".snakemake").mkdir(exist_ok=True)
+    handle = open(".snakemake/ucl.lock", "w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(f"another snakemake works in {os.getcwd()}: wait for it, or stop it")
+    return handle

@@ -1,0 +1,47 @@
+# The report, and the log of every experiment's runs in MLflow.
+
+
+rule track:
+    input:
+        runs="results/{experiment}/runs.json",
+    output:
+        "results/{experiment}/tracked.json",
+    log:
+        "results/logs/{experiment}/track.log",
+    benchmark:
+        "results/benchmarks/{experiment}/track.tsv"
+    wildcard_constraints:
+        experiment=r"\w+",
+    conda:
+        "../envs/ucl.yaml"
+    resources:
+        mlflow=1,
+    message:
+        "Logging the runs of {wildcards.experiment} to MLflow"
+    script:
+        "../scripts/track.py"
+
+
+rule report:
+    input:
+        modules("report"),
+        [in_root(f"workflow/report/{name}.md.j2") for name in EXPERIMENTS],
+        in_root("workflow/report/page.md.j2"),
+        page=in_root("workflow/report/page.html.j2"),
+        shown=[shown(name) for name in EXPERIMENTS],
+    output:
+        html="reports/index.html",
+        markdown="reports/README.md",
+    log:
+        "results/logs/report.log",
+    benchmark:
+        "results/benchmarks/report.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        experiments=list(EXPERIMENTS),
+        section=PARAMS.model_dump(),
+    message:
+        "Rendering the report"
+    script:
+        "../scripts/report.py"

@@ -1,0 +1,193 @@
+# Experiment `synthetic` (section 6.1, Fig. 3): direct, Monte Carlo and exact scores in a Gaussian world.
+# `synthetic_grid` is the published grid of settings around it, made of the same rules, outside `rule all`.
+from ucl.config import GaussianData, GaussianTraining
+
+experiment(
+    "synthetic",
+    figures=["synthetic_published", "synthetic_held_out", "synthetic_candidates"],
+    tables=["synthetic", "synthetic_candidates"],
+)
+
+
+wildcard_constraints:
+    study="synthetic|synthetic_grid",
+    protocol="published|held_out",
+    setting=r"d\d+_s[\d.e-]+_p[\d.e-]+",
+
+
+STUDIES = {
+    "synthetic": PARAMS.synthetic,
+    "synthetic_grid": PARAMS.synthetic.model_copy(update={"seeds": PARAMS.synthetic_grid.seeds}),
+}
+SYNTHETIC_SCORES = expand(
+    "results/synthetic/{setting}/{protocol}/{model}.{what}.parquet",
+    setting=PARAMS.synthetic.setting,
+    protocol=["published", "held_out"],
+    model=[*PARAMS.synthetic.critics, "ground_truth"],
+    what=["epochs", "candidates"],
+)
+
+
+rule synthetic:
+    input:
+        shown("synthetic"),
+        tracked("synthetic"),
+
+
+rule sample_synthetic:
+    input:
+        modules("synthetic"),
+    output:
+        "results/{study}/data.safetensors",
+    log:
+        "results/logs/{study}/sample.log",
+    benchmark:
+        "results/benchmarks/{study}/sample.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=lambda wildcards: STUDIES[wildcards.study].part(GaussianData),
+    message:
+        "Drawing Gaussian worlds and their training, validation and bank samples"
+    script:
+        "../scripts/sample_synthetic.py"
+
+
+rule train_synthetic:
+    input:
+        modules("synthetic"),
+        data="results/{study}/data.safetensors",
+    output:
+        weights="results/{study}/{setting}/{model}.safetensors",
+        losses="results/{study}/{setting}/{model}.losses.parquet",
+    log:
+        "results/logs/{study}/{setting}/train_{model}.log",
+    benchmark:
+        "results/benchmarks/{study}/{setting}/train_{model}.tsv"
+    wildcard_constraints:
+        model="cosine|dot|l2|ground_truth",
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1  # stacked layers are small: two jobs beside each other beat one job on two threads
+    resources:
+        gpu=1,
+    params:
+        section=lambda wildcards: STUDIES[wildcards.study].at(wildcards.setting).part(GaussianTraining),
+    message:
+        "Training the {wildcards.model} model of {wildcards.study}, all seeds at once ({wildcards.setting})"
+    script:
+        "../scripts/train_synthetic.py"
+
+
+rule score_synthetic:
+    input:
+        modules("synthetic"),
+        data="results/{study}/data.safetensors",
+        weights="results/{study}/{setting}/{model}.safetensors",
+    output:
+        epochs="results/{study}/{setting}/{protocol}/{model}.epochs.parquet",
+        candidates="results/{study}/{setting}/{protocol}/{model}.candidates.parquet",
+    log:
+        "results/logs/{study}/{setting}/score_{protocol}_{model}.log",
+    benchmark:
+        "results/benchmarks/{study}/{setting}/score_{protocol}_{model}.tsv"
+    wildcard_constraints:
+        model="cosine|dot|l2|ground_truth",
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        section=lambda wildcards: STUDIES[wildcards.study].at(wildcards.setting).part(GaussianTraining),
+    message:
+        "Scoring the {wildcards.model} model of {wildcards.study}, protocol {wildcards.protocol}"
+    script:
+        "../scripts/score_synthetic.py"
+
+
+rule collect_synthetic:
+    input:
+        modules("synthetic", "tracking"),
+        data="results/synthetic/data.safetensors",
+        scores=SYNTHETIC_SCORES,
+        losses=expand(
+            "results/synthetic/{setting}/{model}.losses.parquet",
+            setting=PARAMS.synthetic.setting,
+            model=[*PARAMS.synthetic.critics, "ground_truth"],
+        ),
+    output:
+        epochs="results/synthetic/epochs.parquet",
+        candidates="results/synthetic/candidates.parquet",
+        runs="results/synthetic/runs.json",
+        metrics=report(
+            metrics_file("synthetic"),
+            caption="../report/synthetic.rst",
+            category="synthetic",
+            labels={"content": "metrics"},
+        ),
+        tables=table_files("synthetic"),
+    log:
+        "results/logs/synthetic/collect.log",
+    benchmark:
+        "results/benchmarks/synthetic/collect.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.synthetic.model_dump(),
+    message:
+        "Collecting the numbers of synthetic"
+    script:
+        "../scripts/collect_synthetic.py"
+
+
+rule draw_synthetic:
+    input:
+        modules("synthetic_figures"),
+        in_root("ucl/figures.py"),
+        epochs="results/synthetic/epochs.parquet",
+        candidates="results/synthetic/candidates.parquet",
+    output:
+        report(
+            figure_files("synthetic"),
+            caption="../report/synthetic.rst",
+            category="synthetic",
+            labels=lambda wildcards, output: {"content": "figure"},
+        ),
+    log:
+        "results/logs/synthetic/draw.log",
+    benchmark:
+        "results/benchmarks/synthetic/draw.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.synthetic.model_dump(include={"candidates", "seeds", "dimension"}),
+    message:
+        "Drawing the figures of synthetic"
+    script:
+        "../scripts/draw_synthetic.py"
+
+
+rule synthetic_grid:
+    input:
+        epochs=expand(
+            "results/synthetic_grid/{setting}/{protocol}/{model}.epochs.parquet",
+            setting=[
+                f"d{d}_s{s}_p{p}"
+                for d in PARAMS.synthetic_grid.dimension
+                for s in PARAMS.synthetic_grid.log_scale
+                for p in PARAMS.synthetic_grid.norm_penalty
+            ],
+            protocol=["published", "held_out"],
+            model=[*PARAMS.synthetic.critics, "ground_truth"],
+        ),
+    output:
+        tables=multiext("reports/tables/synthetic_grid", ".csv", ".md"),
+    log:
+        "results/logs/synthetic_grid/collect.log",
+    conda:
+        "../envs/ucl.yaml"
+    message:
+        "Collecting the best of the published grid"
+    script:
+        "../scripts/collect_synthetic_grid.py"

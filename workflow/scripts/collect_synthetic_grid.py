@@ -1,0 +1,17 @@
+"""Learning curves over the grid -> the best-of-grid table, as published."""
+
+from pathlib import Path
+
+import job
+import pandas as pd
+
+from ucl.synthetic import best_of_grid
+from ucl.tables import save_table
+
+job.start(snakemake)
+tables = []
+for file in map(Path, snakemake.input.epochs):
+    setting, protocol = file.parts[-3:-1]
+    names = {"setting": setting, "protocol": protocol, "critic": file.name.split(".")[0]}
+    tables.append(pd.read_parquet(file).assign(**names))
+save_table(best_of_grid(pd.concat(tables, ignore_index=True)), Path(snakemake.output[0]).with_suffix(""))

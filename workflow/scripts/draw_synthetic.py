@@ -1,0 +1,14 @@
+"""Tables -> figures."""
+
+from pathlib import Path
+
+import job
+import pandas as pd
+
+from ucl.synthetic_figures import draw
+
+job.start(snakemake)
+epochs, candidates = pd.read_parquet(snakemake.input.epochs), pd.read_parquet(snakemake.input.candidates)
+section = snakemake.params.section
+folder = Path(snakemake.output[0]).parent
+draw(epochs, candidates, folder, section["candidates"], section["seeds"], section["dimension"])

@@ -1,0 +1,16 @@
+"""Metrics, tables and figures -> the report as a page and as Markdown."""
+
+from pathlib import Path
+
+import job
+
+from ucl.report import render
+
+job.start(snakemake)
+render(
+    templates=Path(snakemake.input.page).parent,
+    experiments=snakemake.params.experiments,
+    params=snakemake.params.section,
+    markdown_path=snakemake.output.markdown,
+    html_path=snakemake.output.html,
+)

@@ -1,0 +1,16 @@
+"""Data and weights -> Recall@1 after every epoch, and all candidates after the last."""
+
+import job
+
+from ucl.config import GaussianTraining
+from ucl.files import read_tensors, write_parquet
+from ucl.synthetic import evaluate_candidates, evaluate_epochs, queries_of, world_of
+
+device = job.start(snakemake)
+params = GaussianTraining.model_validate(snakemake.params.section)
+data = read_tensors(snakemake.input.data, device)
+weights = read_tensors(snakemake.input.weights, device)
+queries, model = queries_of(params, data, snakemake.wildcards.protocol), snakemake.wildcards.model
+world = world_of(data)
+write_parquet(evaluate_epochs(params, model, weights, queries, world), snakemake.output.epochs)
+write_parquet(evaluate_candidates(params, model, weights, queries, world), snakemake.output.candidates)

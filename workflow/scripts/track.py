@@ -1,0 +1,8 @@
+"""Described runs -> MLflow, and a receipt."""
+
+import job
+
+from ucl.tracking import log_runs
+
+job.start(snakemake)
+log_runs(snakemake.input.runs, snakemake.output[0])

@@ -1,0 +1,14 @@
+"""Data -> weights after every epoch, losses."""
+
+import job
+
+from ucl.config import GaussianTraining
+from ucl.files import read_tensors, write_parquet, write_tensors
+from ucl.synthetic import train_model
+
+device = job.start(snakemake)
+params = GaussianTraining.model_validate(snakemake.params.section)
+data = read_tensors(snakemake.input.data)
+weights, losses = train_model(params, snakemake.wildcards.model, data, device)
+write_parquet(losses, snakemake.output.losses)
+write_tensors(weights, snakemake.output.weights)
