@@ -19,8 +19,7 @@ from ucl.maze.language import tokens
 __all__ = ["MazeModel", "Tokenizer"]
 
 PAD, UNKNOWN = 0, 1
-import os
-OCTAVES = int(os.environ.get("OCT","6"))  # of the position: periods of 64, 32, ..., 2 units, so that walls one unit apart are told apart
+LONGEST, OCTAVES = 32.0, 6  # periods of a position's features: 32, 16, ..., 1 units
 HARMONICS = 4  # of the action's angle
 WORD_SCALE = 0.3
 
@@ -55,7 +54,7 @@ def waves(angle: Float[Tensor, "*s"], octaves: int, geometric: bool) -> Float[Te
 
 def position_features(positions: Float[Tensor, "*s n 2"]) -> Float[Tensor, "*s n features"]:
     """Fourier features of x and of y."""
-    return waves(positions * (2 * math.pi / 2**OCTAVES), OCTAVES, geometric=True).flatten(-2)
+    return waves(positions * (2 * math.pi / LONGEST), OCTAVES, geometric=True).flatten(-2)
 
 
 class WordEncoder(nn.Module):
