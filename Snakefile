@@ -7,6 +7,8 @@ configfile: str(Path(workflow.basedir) / "params.yaml")
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/synthetic.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/maze.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ucl.media.sources import read_pointer
+from ucl.media.pointers import read_pointer
 
 ROOT = Path(__file__).resolve().parent.parent
 

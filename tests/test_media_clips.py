@@ -16,8 +16,9 @@ from PIL import Image
 
 from ucl.errors import InputError
 from ucl.media import clips as clips_module
-from ucl.media.clips import Clip, fetch_clips, tools
+from ucl.media.clips import Clip, fetch_clips
 from ucl.media.manifest import manifest_items, read_manifest
+from ucl.media.requirements import missing_tools
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not on the PATH")
 pytest.importorskip("yt_dlp", reason="yt-dlp is not installed (extra `audioset`)")
@@ -118,7 +119,7 @@ def test_clips_keep_their_distance(site, tmp_path):
 
 def test_missing_tools_are_one_line_each(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert len(tools()) == 1
+    assert len(missing_tools()) == 1
     with pytest.raises(InputError, match="ffmpeg: not on the PATH; install it"):
         fetch_clips([], tmp_path, pause=0.0, progress=False)
 
@@ -152,10 +153,10 @@ def test_a_manifest_in_either_form(suffix, tmp_path):
     else:
         pq.write_table(pa.Table.from_pylist([ROWS[0], {**ROWS[1], "audio": None}]), path)
     manifest = read_manifest(path)
-    assert manifest.to_pylist() == ROWS
-    assert manifest_items(manifest, "audio", tmp_path) == {"x": tmp_path / "a" / "x.wav"}
-    assert manifest_items(manifest, "image", tmp_path) == {"x": tmp_path / "x.jpg", "y": tmp_path / "y.jpg"}
-    assert manifest_items(manifest, "text", tmp_path) == {"x": "rain, falling"}
+    assert manifest["text"].to_pylist() == ["rain, falling", ""]
+    assert manifest_items(manifest, "audio") == {"x": tmp_path / "a" / "x.wav"}
+    assert manifest_items(manifest, "image") == {"x": tmp_path / "x.jpg", "y": tmp_path / "y.jpg"}
+    assert manifest_items(manifest, "text") == {"x": "rain, falling"}
 
 
 @pytest.mark.parametrize(

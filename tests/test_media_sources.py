@@ -13,7 +13,8 @@ import pytest
 from mirror import ROOT, mirror
 
 from ucl.errors import InputError
-from ucl.media.sources import Source, is_present, pull, read_pointer
+from ucl.media.pointers import Source, is_present, read_pointer
+from ucl.media.sources import pull
 
 CONTENT = b"some content\n"
 MD5 = "eb9c2bf0eb63f3a7bc0ea37ef18aeba5"

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -67,13 +67,13 @@ class GaussianTraining(GaussianData):
         """The model's setting as a file name, such as d8_s0.01_p0.0."""
         return f"d{self.dimension}_s{self.log_scale}_p{self.norm_penalty}"
 
-    def at(self, setting: str) -> Self:
+    def at(self, setting: str) -> "GaussianTraining":
         """The same parameters at another setting."""
         d, s, p = (part[1:] for part in setting.split("_"))
         return self.model_copy(update={"dimension": int(d), "log_scale": float(s), "norm_penalty": float(p)})
 
     @model_validator(mode="after")
-    def _enough_queries(self) -> Self:
+    def _enough_queries(self) -> "GaussianTraining":
         if not self.candidates <= self.validation <= self.pairs:
             raise ValueError(f"validation must lie between candidates ({self.candidates}) and pairs ({self.pairs})")
         return self
@@ -136,12 +136,41 @@ class Maze(MazeData, MazeTraining, MazeTest):
     banks: list[Count] = Field(min_length=1, description="bank sizes of the study of bank size, in the maze `fork`")
 
 
+class PretrainedModel(Section):
+    """A pretrained contrastive model."""
+
+    library: Literal["open_clip", "laion_clap", "imagebind", "languagebind"] = Field(description="who loads it")
+    model: str = Field(description="architecture, by the library's name for it")
+    weights: str | None = Field(description="checkpoint: the library's or the hub's name for it, a path, or null")
+
+
+class Media(Section):
+    """Real media and pretrained models: suites `audioset` and `folder` of `bridging` (section 6.2.1)."""
+
+    image_text: PretrainedModel = Field(description="model of images and texts")
+    audio_text: PretrainedModel = Field(description="model of audio and texts")
+    joint: list[PretrainedModel] = Field(description="models of all three, for comparison")
+    clips: Count = Field(description="AudioSet evaluation clips to ask for; those that cannot be had are logged")
+    pause: NotNegative = Field(description="seconds between the beginnings of two downloads")
+    manifest: str = Field(description="suite `folder`: CSV or Parquet file with the columns id, audio, image, text")
+    batch: Count = Field(description="items in a batch of the encoders")
+    max_failed: Annotated[float, Field(ge=0, le=1)] = Field(description="share of files that may be unreadable")
+    candidates: Annotated[int, Field(ge=2)] = Field(description="candidates a query is ranked among")
+    draws: Count = Field(description="random draws of the candidates")
+
+    def models(self) -> list[PretrainedModel]:
+        """All models, each once."""
+        return [self.image_text, self.audio_text, *self.joint]
+
+
 class Params(Section):
     """All of `params.yaml`."""
 
     synthetic: Synthetic
     synthetic_grid: SyntheticGrid
     maze: Maze
+
+    media: Media
 
 
 def validate(config: Mapping[str, Any]) -> Params:

@@ -6,7 +6,7 @@ one for each maze, such as `ucl/LanguageMaze-Fork-v0`.
 
 from gymnasium.envs.registration import register, registry
 
-__all__ = ["HORIZONS"]
+__all__ = ["HORIZONS", "environment_id"]
 
 # Steps until an episode is cut off: about four times the longest shortest path.
 HORIZONS = {
@@ -24,17 +24,22 @@ HORIZONS = {
 TITLES = {"umaze": "UMaze"}
 
 
-def _register(name: str, steps: int, **kwargs: str) -> None:
+def environment_id(maze: str | None) -> str:
+    """The Gymnasium id of a maze by its name, or that for any maze."""
+    return f"ucl/LanguageMaze-{TITLES.get(maze, maze.title().replace('_', ''))}-v0" if maze else "ucl/LanguageMaze-v0"
+
+
+def _register(maze: str | None, steps: int) -> None:
     register(
-        id=f"ucl/LanguageMaze{name}-v0",
+        id=environment_id(maze),
         entry_point="ucl.maze.environment:LanguageMaze",
         vector_entry_point="ucl.maze.vector:LanguageMazeVector",
         max_episode_steps=steps,
-        kwargs=kwargs,
+        kwargs={"maze": maze} if maze else {},
     )
 
 
-if "ucl/LanguageMaze-v0" not in registry:
-    _register("", max(HORIZONS.values()))
+if environment_id(None) not in registry:
+    _register(None, max(HORIZONS.values()))
     for maze, steps in HORIZONS.items():
-        _register("-" + TITLES.get(maze, maze.title().replace("_", "")), steps, maze=maze)
+        _register(maze, steps)

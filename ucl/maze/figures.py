@@ -59,7 +59,7 @@ def draw_showcase(paths: pd.DataFrame, maps: pd.DataFrame, placed: pd.DataFrame,
 
 
 def animate(paths: pd.DataFrame, path: str | Path, milliseconds: int = 120) -> None:
-    """Direct and LogSumExp side by side in one maze, as a GIF: the walk of each that takes its median number of steps."""
+    """Direct and LogSumExp side by side, as a GIF: of each the walk that takes its median number of steps."""
     layout = layouts.get(MAZE)
     cells = Grammar(layout).denotation(INSTRUCTION)
     names = ("direct", "monte_carlo")
@@ -156,7 +156,7 @@ def _maps(maps: pd.DataFrame) -> Figure:
     """The critic of the words; each action's critic below it; and their sums, which LogSumExp adds up."""
     layout = layouts.get(MAZE)
     figure, axes = plt.subplots(3, 4, figsize=(10.4, 7.9))
-    values = {name: rows for name, rows in maps.groupby("map", sort=False)}
+    values: dict[str, pd.DataFrame] = dict(list(maps.groupby("map", sort=False)))  # type: ignore[arg-type]
     for ax in axes[0, 1:]:
         ax.set_axis_off()
     _map(axes[0, 0], layout, values["words"], f"“{INSTRUCTION}”", values["words"]["value"].max())

@@ -5,7 +5,7 @@ S independent models (seeds) along the first axis of its parameters.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -138,3 +138,12 @@ class MazeModel(nn.Module):
     def critic_words(self) -> Critic:
         """f(s, words), with its learned scale per model."""
         return self.critic_type(self.log_scale[:, 1].exp())
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], critic: str) -> "MazeModel":
+        """Rebuild models from their `state_dict`: every size is read off the tensors."""
+        seeds, words, _ = tensors["words.table"].shape
+        width, dimension = tensors["turn.weight"].shape[-1], tensors["words.out.weight"].shape[-1]
+        model = cls([torch.Generator() for _ in range(seeds)], words, critic, width, dimension)
+        model.load_state_dict(dict(tensors))
+        return model

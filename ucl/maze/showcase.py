@@ -16,9 +16,10 @@ from ucl.maze.planning import Distances
 from ucl.maze.policies import Policy, TablePolicy, critic_tables, monte_carlo_scores
 from ucl.maze.squares import Squares
 
-__all__ = ["INSTRUCTION", "MAZE", "START", "critic_maps", "embeddings", "first_moves", "walks"]
+__all__ = ["INSTRUCTION", "MAZE", "START", "TEXTS", "critic_maps", "embeddings", "first_moves", "walks"]
 
 MAZE, INSTRUCTION, START = "fork", "the first column", (4.5, 6.5)
+TEXTS = [INSTRUCTION, "the last column", "the first row", "the last row", "near the centre", "the top left corner"]
 WALKS = 20  # per seed and policy
 FIRST = 6  # steps in which an agent shows where it wants to go
 

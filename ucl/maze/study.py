@@ -1,8 +1,9 @@
 """One maze's experiment: the instructions of the test, and every policy on them, seed by seed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm import tqdm
 
+from ucl.maze import layouts
 from ucl.maze.evaluation import Episodes, draw_episodes, score_policy
 from ucl.maze.language import Grammar
 from ucl.maze.layouts import Layout
@@ -27,8 +29,21 @@ from ucl.maze.policies import (
     monte_carlo_scores,
 )
 from ucl.maze.squares import Squares
+from ucl.maze.storage import load_annotations, load_trajectories
+from ucl.maze.training import Annotations, Futures
+from ucl.runtime import generator
 
-__all__ = ["POLICIES", "Test", "learned_policies", "reference_policies", "score_policies", "test_instructions"]
+__all__ = [
+    "POLICIES",
+    "Test",
+    "draw_bank",
+    "learned_policies",
+    "read_data",
+    "reference_policies",
+    "score_banks",
+    "score_policies",
+    "test_instructions",
+]
 
 # Main policies draw actions in proportion to the exponentiated score, as the paper does; `_argmax` take the best.
 POLICIES = {
@@ -101,6 +116,19 @@ class Test:
         return draw_episodes(self.layout, self.cells, self.starts, np.random.default_rng([seed, 3]))
 
 
+def read_data(maze: str, root: str | Path) -> tuple[Futures, Annotations, Tokenizer]:
+    """The two data sets of a maze as training takes them, and the words of its training phrases."""
+    layout = layouts.get(maze)
+    tokenizer = Tokenizer.fit(Grammar(layout).phrases("train"))
+    said = load_annotations(layout, root)
+    return Futures.of(load_trajectories(layout, root)), Annotations.of(said.positions, said.texts, tokenizer), tokenizer
+
+
+def draw_bank(futures: Futures, size: int, discount: float) -> Float[Tensor, "size 2"]:
+    """States distributed as future states are in the data: draws of p(b)."""
+    return futures.sample(size, discount, generator(0, 5))[2]
+
+
 def learned_policies(squares: Squares, tables: CriticTables) -> Iterator[tuple[str, Policy]]:
     """The policies of one model, one at a time: their tables are large."""
     yield "direct", TablePolicy(squares, tables.direct, sample=True)
@@ -148,3 +176,24 @@ def _scored(test: Test, episodes: list[Episodes], name: str, policy: Policy, see
     scores = score_policy(episodes[seed], policy, test.limit, random)
     described = test.instructions.iloc[scores["task"]].reset_index(drop=True)
     return pd.concat([described, scores.drop(columns="task")], axis=1).assign(policy=name, seed=seed)
+
+
+def score_banks(
+    test: Test,
+    model: MazeModel,
+    tokenizer: Tokenizer,
+    states: Float[Tensor, "n 2"],
+    sizes: Sequence[int],
+    *,
+    progress: bool = True,
+) -> pd.DataFrame:
+    """LogSumExp over the first states of a bank, for several sizes of it: as `score_policies`, with a column `bank`."""
+    ids = tokenizer(list(test.instructions["text"]))
+    parts = []
+    for size in tqdm(sizes, desc="bank", disable=not progress):
+        tables = critic_tables(model, test.squares, ids, states[:size])
+        episodes = [test.episodes(seed) for seed in range(len(tables))]
+        for seed, table in enumerate(tables):
+            policy = TablePolicy(test.squares, monte_carlo_scores(table), sample=True)
+            parts.append(_scored(test, episodes, "monte_carlo", policy, seed).assign(bank=size))
+    return pd.concat(parts, ignore_index=True)

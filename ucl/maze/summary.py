@@ -13,6 +13,7 @@ from ucl.maze.study import POLICIES
 __all__ = [
     "AMBIGUITY",
     "ambiguity",
+    "learning_curves",
     "metrics",
     "policy_order",
     "tabulate_ambiguity",
@@ -51,6 +52,12 @@ def metrics(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
             "seeds": row.seeds,
         }
     return result
+
+
+def learning_curves(curves: pd.DataFrame) -> dict[str, list[list[float]]]:
+    """Losses and scales by training step, means over seeds: metric -> [[step, value], ...]."""
+    mean = curves.drop(columns="seed").groupby("step").mean()
+    return {str(name): [[int(step), float(v)] for step, v in mean[name].items()] for name in mean}  # type: ignore[call-overload]
 
 
 def tabulate_policies(scores: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from ucl.maze import geometry, layouts
 from ucl.maze.language import SPLITS, Grammar
 from ucl.maze.planning import Distances, Fields
 
-__all__ = ["Tasks", "action_space", "observation_space", "radians", "tasks"]
+__all__ = ["Tasks", "action_space", "observation_space", "position_space", "radians", "tasks"]
 
 LETTERS = frozenset(string.ascii_letters + string.digits + " -',.!?")
 LONGEST = 128
@@ -98,11 +98,16 @@ def tasks(maze: str, split: str, instruction: str | None) -> Tasks:
     return Tasks(maze, split, instruction)
 
 
-def observation_space(layout: layouts.Layout) -> spaces.Space:
-    """Position (x, y), and the instruction as text."""
+def position_space(layout: layouts.Layout) -> spaces.Box:
+    """Position (x, y) in cells."""
     rows, columns = layout.shape
-    position = spaces.Box(0.0, np.array([columns, rows], dtype=float), dtype=np.float64)
-    return spaces.Dict({"position": position, "instruction": spaces.Text(LONGEST, charset=LETTERS)})
+    return spaces.Box(0.0, np.array([columns, rows], dtype=float), dtype=np.float64)
+
+
+def observation_space(layout: layouts.Layout) -> spaces.Space:
+    """Position and instruction."""
+    instruction = spaces.Text(LONGEST, charset=LETTERS)
+    return spaces.Dict({"position": position_space(layout), "instruction": instruction})
 
 
 def action_space() -> spaces.Box:

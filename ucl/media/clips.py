@@ -5,7 +5,6 @@ private) is written to a log and not asked for again until the log is deleted; f
 """
 
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -16,18 +15,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
+import torch
 from tqdm import tqdm
 
 from ucl.errors import InputError
 from ucl.files import replacing
 from ucl.media.base import MediaError
+from ucl.media.manifest import MANIFEST
+from ucl.media.requirements import YOUTUBE, missing_tools
 from ucl.media.tables import write_table
-from ucl.media.tower import import_library
+from ucl.runtime import generator
 
-__all__ = ["FAILED_CLIPS", "Clip", "fetch_clips", "tools"]
+__all__ = ["FAILED_CLIPS", "Clip", "choose_clips", "clip_manifest", "fetch_clips"]
 
 AUDIO_RATE = 48_000
-YOUTUBE = "https://www.youtube.com/watch?v={id}"
 SECONDS_PER_CLIP = 180  # a stream that takes longer counts as failed
 IN_A_ROW = 10
 FAILED_CLIPS = pa.schema([("clip", pa.string()), ("address", pa.string()), ("reason", pa.string())])
@@ -51,18 +52,6 @@ class Clip:
             raise InputError(f"clip {self.name}: expected 0 <= start < end, got {self.start} and {self.end}")
 
 
-def tools() -> list[str]:
-    """What is missing on this machine to fetch clips, one line each."""
-    missing = []
-    try:
-        import_library("yt_dlp", "pip install yt-dlp (or the extra `audioset` of this project)")
-    except InputError as error:
-        missing.append(str(error))
-    if shutil.which("ffmpeg") is None:
-        missing.append("ffmpeg: not on the PATH; install it with the system's package manager (apt install ffmpeg)")
-    return missing
-
-
 def fetch_clips(
     clips: Sequence[Clip], folder: str | Path, *, pause: float, address: str = YOUTUBE, progress: bool = True
 ) -> pa.Table:
@@ -72,7 +61,7 @@ def fetch_clips(
     is also kept in `folder/failures.parquet`. Raises `InputError` where a tool is missing, or where ten clips in a row
     fail (no network, or the host has had enough of us): those ten are not put in the log.
     """
-    missing = tools()
+    missing = missing_tools()
     if missing:
         raise InputError("; ".join(missing))
     folder = Path(folder)
@@ -100,18 +89,33 @@ def fetch_clips(
     return table.filter(pa.compute.is_in(table["clip"], pa.array([clip.name for clip in clips], pa.string())))
 
 
-def _files(clip: Clip, folder: Path) -> tuple[Path, Path]:
-    return folder / "audio" / f"{clip.name}.flac", folder / "image" / f"{clip.name}.jpg"
+def choose_clips(table: pa.Table, count: int) -> list[Clip]:
+    """`count` clips of a table (`ucl.media.tables.CLIPS`), at random but always the same ones; a larger count adds."""
+    rows = table.select(["clip", "id", "start", "end"]).to_pylist()
+    order = torch.randperm(len(rows), generator=generator(len(rows))).tolist()
+    return [Clip(*rows[i].values()) for i in order[:count]]
+
+
+def clip_manifest(clips: Sequence[Clip], failed: pa.Table, folder: str | Path) -> pa.Table:
+    """The manifest (`ucl.media.manifest.MANIFEST`) of the clips that were had."""
+    lost = set(failed["clip"].to_pylist())
+    names = [clip.name for clip in clips if clip.name not in lost]
+    files = [(name, *(str(path) for path in _files(name, Path(folder))), "") for name in names]
+    return pa.Table.from_pylist([dict(zip(MANIFEST.names, row, strict=True)) for row in files], MANIFEST)
+
+
+def _files(name: str, folder: Path) -> tuple[Path, Path]:
+    return folder / "audio" / f"{name}.flac", folder / "image" / f"{name}.jpg"
 
 
 def _finished(clip: Clip, folder: Path) -> bool:
-    return all(path.exists() for path in _files(clip, folder))
+    return all(path.exists() for path in _files(clip.name, folder))
 
 
 def _fetch(clip: Clip, where: str, folder: Path) -> None:
     """Both files of one clip; `MediaError` with the reason where it cannot be had."""
     streams = _streams(where)
-    sound, picture = _files(clip, folder)
+    sound, picture = _files(clip.name, folder)
     audio, video = _pick(streams, "acodec"), _pick(streams, "vcodec")
     if audio is None or video is None:
         raise MediaError(where, "no audio" if audio is None else "no picture")

@@ -24,6 +24,14 @@ from ucl.media import hub
 from ucl.media.base import Encoder, EncoderInfo, MediaError, Modality, weights_digest
 from ucl.media.decode import read_audio, read_image
 from ucl.media.joint import imagebind_encoders, languagebind_encoders
+from ucl.media.requirements import (
+    CLAP_REPO,
+    CLAP_WEIGHTS,
+    OPEN_CLIP_WEIGHTS,
+    ROBERTA,
+    ROBERTA_FILES,
+    ROBERTA_WEIGHTS,
+)
 from ucl.media.store import Store
 from ucl.media.tower import Tower, import_library, one_line
 
@@ -36,13 +44,6 @@ __all__ = [
     "read_checkpoint",
 ]
 
-CLAP_REPO = "lukewys/laion_clap"
-CLAP_WEIGHTS = "630k-audioset-best.pt"
-ROBERTA = "roberta-base"
-ROBERTA_FILES = ("config.json", "vocab.json", "merges.txt")
-ROBERTA_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_pytorch_model.bin")
-
 
 def open_clip_encoders(model: str, weights: str | None, device: torch.device) -> dict[Modality, Encoder]:
     """CLIP from open_clip: image and text.
@@ -50,11 +51,11 @@ def open_clip_encoders(model: str, weights: str | None, device: torch.device) ->
     `model` and `weights` as `open_clip.create_model` takes them: a configuration's name with a pretrained tag or the
     path of a checkpoint; or `hf-hub:owner/name` or `local-dir:path`, with `weights` None.
     """
-    open_clip = import_library("open_clip", "pip install open_clip_torch")
+    open_clip = import_library("open_clip")
     repo = _open_clip_repo(open_clip, model, weights)
-    have = repo is None or hub.cached(repo, OPEN_CLIP_FILES) is not None
+    have = repo is None or hub.cached(repo, OPEN_CLIP_WEIGHTS) is not None
     if not have and not hub.hub_reachable():
-        raise InputError(hub.missing_line(str(repo), OPEN_CLIP_FILES[0]))
+        raise InputError(hub.missing_line(str(repo), OPEN_CLIP_WEIGHTS[0]))
     with hub.hub_offline() if have else contextlib.nullcontext():
         try:
             clip, _, preprocess = open_clip.create_model_and_transforms(
@@ -102,7 +103,7 @@ def laion_clap_encoders(model: str, weights: str | None, device: torch.device) -
     # Importing laion_clap builds three tokenizers from the hub, of which this model uses one.
     with hub.hub_offline(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        laion_clap = import_library("laion_clap", "pip install 'laion-clap>=1.1.7'")
+        laion_clap = import_library("laion_clap")
         data = importlib.import_module("laion_clap.training.data")
         clap = laion_clap.CLAP_Module(enable_fusion=False, device=device, amodel=model).to(device)
     _load_clap(clap.model, read_checkpoint(path), path)

@@ -58,12 +58,12 @@ def cached(repo: str, names: tuple[str, ...]) -> Path | None:
     return None
 
 
-def missing_line(repo: str, name: str) -> str:
+def missing_line(repo: str, *names: str) -> str:
     """What is missing and what to do about it."""
     why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else f"{constants.ENDPOINT} is out of reach"
     return (
-        f"{repo}/{name}: not in the hub cache ({constants.HF_HUB_CACHE}) and {why}; "
-        f"on a machine with network run `hf download {repo} {name}` and copy the cache here, or give a path as weights"
+        f"{repo}: {', '.join(names)} not in the hub cache ({constants.HF_HUB_CACHE}) and {why}; with network run "
+        f"`hf download {repo} {' '.join(names)}` (the cache can be copied here), or give a path as weights"
     )
 
 

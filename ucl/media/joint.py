@@ -14,14 +14,10 @@ from ucl.errors import InputError
 from ucl.media import hub
 from ucl.media.base import Encoder, EncoderInfo, MediaError, Modality, weights_digest
 from ucl.media.decode import read_audio, read_image
+from ucl.media.requirements import IMAGEBIND_URL, LANGUAGEBIND_IMAGE, LANGUAGEBIND_WEIGHTS
 from ucl.media.tower import Tower, import_library, one_line
 
 __all__ = ["imagebind_encoders", "languagebind_encoders"]
-
-IMAGEBIND_URL = "https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth"
-IMAGEBIND_HOW = "pip install git+https://github.com/facebookresearch/ImageBind (licence CC BY-NC-SA 4.0)"
-LANGUAGEBIND_HOW = "clone https://github.com/PKU-YuanGroup/LanguageBind and put the clone on PYTHONPATH"
-LANGUAGEBIND_WEIGHTS = ("pytorch_model.bin", "model.safetensors")
 
 
 def imagebind_encoders(model: str, weights: str | None, device: torch.device) -> dict[Modality, Encoder]:
@@ -31,8 +27,8 @@ def imagebind_encoders(model: str, weights: str | None, device: torch.device) ->
     cache, filled from upstream when it can be reached. A row of audio is the mean of three clips' unit rows, as the
     library forms it, and therefore shorter than one.
     """
-    library = import_library("imagebind.models.imagebind_model", IMAGEBIND_HOW)
-    data = import_library("imagebind.data", IMAGEBIND_HOW)
+    library = import_library("imagebind.models.imagebind_model")
+    data = import_library("imagebind.data")
     bind = getattr(library, model)(pretrained=False)
     bind.load_state_dict(torch.load(_imagebind_file(weights), map_location="cpu", weights_only=True))
     bind.eval().to(device)
@@ -62,8 +58,8 @@ def languagebind_encoders(model: str, weights: str | None, device: torch.device)
     `model` is the audio branch (LanguageBind_Audio_FT), the images take LanguageBind_Image; `weights` is the hub's
     owner, or a folder that holds both, or None for the published owner.
     """
-    library = import_library("languagebind", LANGUAGEBIND_HOW)
-    names = {"audio": model, "image": "LanguageBind_Image"}
+    library = import_library("languagebind")
+    names = {"audio": model, "image": LANGUAGEBIND_IMAGE}
     sources = {modality: _languagebind_source(weights, name) for modality, name in names.items()}
     branches = {m: library.model_dict[m].from_pretrained(source).eval().to(device) for m, source in sources.items()}
     digest = weights_digest(nn.ModuleDict(branches))

@@ -20,8 +20,8 @@ MANIFEST = pa.schema([(name, pa.string()) for name in COLUMNS])
 def read_manifest(path: str | Path) -> pa.Table:
     """The rows of a manifest (`MANIFEST`), strictly: the four columns, unique ids, no row without media.
 
-    Paths are relative to the manifest's folder; an empty cell means that this item has nothing of that kind. Whether a
-    file can be read is found out when it is embedded.
+    Paths are relative to the manifest's folder and returned so that they hold from here; an empty cell means that this
+    item has nothing of that kind. Whether a file can be read is found out when it is embedded.
     """
     path = Path(path)
     if not path.is_file():
@@ -40,15 +40,15 @@ def read_manifest(path: str | Path) -> pa.Table:
         seen[row["id"]] = place
     if not rows:
         raise InputError(f"{path}: the manifest has no rows")
+    for _, row in rows:
+        row |= {name: str(path.parent / row[name]) for name in ("audio", "image") if row[name]}
     return pa.Table.from_pylist([row for _, row in rows], MANIFEST)
 
 
-def manifest_items(manifest: pa.Table, modality: Modality, folder: str | Path) -> dict[str, Any]:
-    """What an encoder of this modality embeds: id -> text, or id -> path under `folder`, where there is one."""
+def manifest_items(manifest: pa.Table, modality: Modality) -> dict[str, Any]:
+    """What an encoder of this modality embeds: id -> text or id -> path, where there is one."""
     cells = zip(manifest["id"].to_pylist(), manifest[modality].to_pylist(), strict=True)
-    if modality == "text":
-        return {name: text for name, text in cells if text}
-    return {name: Path(folder) / path for name, path in cells if path}
+    return {name: cell if modality == "text" else Path(cell) for name, cell in cells if cell}
 
 
 def _csv_rows(path: Path) -> list[tuple[int, dict[str, str]]]:

@@ -1,79 +1,33 @@
 """Published data by pointer: a `.dvc` file names the upstream address and the md5; what arrives is verified against it.
 
-This module reads pointers, verifies, and downloads from upstream. The DVC remote is asked first, through a function
+This module verifies and downloads from upstream. The DVC remote is asked first, through a function
 that the caller hands in (`workflow/scripts/pull_data.py`), so that the library itself does not depend on DVC.
 """
 
-import hashlib
-import io
 import json
 import shutil
 import tarfile
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal, cast
+from typing import Literal
 
-import yaml
 from tqdm import tqdm
 
 from ucl.errors import InputError
 from ucl.files import replacing
+from ucl.media.pointers import Source, digest, is_present
 
-__all__ = ["Source", "is_present", "pull", "read_pointer"]
+__all__ = ["ReadObject", "pull"]
 
 TIMEOUT = 20.0  # seconds without a byte before upstream counts as out of reach
 MIRROR = "add a mirror with `dvc remote add --local -d mirror <path or address>`"
 
 # Copies the object of this md5 from a content-addressed store to a path; raises OSError where it has none.
 ReadObject = Callable[[str, Path], None]
-
-
-@dataclass(frozen=True)
-class Source:
-    """One tracked file or folder: where it goes, its md5 (`.dir` at the end for a folder) and where it comes from.
-
-    A folder comes from a tar archive, in which it is the folder of its name.
-    """
-
-    path: Path
-    md5: str
-    size: int
-    url: str
-
-    @property
-    def is_folder(self) -> bool:
-        return self.md5.endswith(".dir")
-
-
-def read_pointer(pointer: str | Path) -> Source:
-    """Read a `.dvc` file of one output with an upstream address (`deps`, or `meta.archive` for a folder)."""
-    pointer = Path(pointer)
-    try:
-        content = yaml.safe_load(pointer.read_text(encoding="utf-8"))
-        (out,) = content["outs"]
-        url = content["deps"][0]["path"] if "deps" in content else content["meta"]["archive"]
-        return Source(pointer.parent / PurePosixPath(out["path"]).name, str(out["md5"]), int(out["size"]), str(url))
-    except FileNotFoundError:
-        raise InputError(f"{pointer}: no such pointer") from None
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise InputError(
-            f"{pointer}: expected one output with md5, size, path and an upstream address: {error}"
-        ) from None
-
-
-def is_present(source: Source) -> bool:
-    """Whether the data are there with the right content; raises where something else is in their place."""
-    if not source.path.exists():
-        return False
-    found = _folder_digest(_listing(source.path)) if source.is_folder else _digest(source.path)
-    if found != source.md5:
-        raise InputError(f"{source.path}: md5 is {found}, expected {source.md5}; move it away to have it fetched again")
-    return True
 
 
 def pull(
@@ -152,7 +106,7 @@ def _download(url: str, path: Path, progress: bool) -> None:
 
 
 def _check(path: Path, md5: str, source: Source) -> None:
-    found = _folder_digest(_listing(path)) if source.is_folder else _digest(path)
+    found = digest(path)
     if found != md5:
         raise InputError(f"{source.path}: what arrived has md5 {found}, expected {md5}; it was thrown away")
 
@@ -176,18 +130,3 @@ def _inside(relative: str) -> PurePosixPath:
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise InputError(f"a path that leaves its folder: {relative!r}")
     return path
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(cast(io.BufferedReader, handle), "md5").hexdigest()
-
-
-def _listing(folder: Path) -> Mapping[str, str]:
-    return {path.relative_to(folder).as_posix(): _digest(path) for path in folder.rglob("*") if path.is_file()}
-
-
-def _folder_digest(listing: Mapping[str, str]) -> str:
-    """DVC's digest of a folder: the md5 of its sorted listing as JSON."""
-    entries = [{"md5": listing[name], "relpath": name} for name in sorted(listing)]
-    return hashlib.md5(json.dumps(entries, sort_keys=True).encode()).hexdigest() + ".dir"

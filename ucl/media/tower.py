@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ucl.errors import InputError
 from ucl.media.base import Encoder, EncoderInfo, MediaError
+from ucl.media.requirements import INSTALL
 
 __all__ = ["Tower", "import_library", "one_line"]
 
@@ -31,11 +32,12 @@ class Tower(Encoder):
         return self._embed(list(prepared)).float().cpu()
 
 
-def import_library(name: str, how: str) -> Any:
-    """Import an optional library; the error says how to install it."""
+def import_library(name: str) -> Any:
+    """Import an optional library (or a module of it); the error says how to install it."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
+        how = INSTALL[name.split(".")[0]]
         raise InputError(f"{name}: not installed (no module named {error.name}); {how}") from None
 
 

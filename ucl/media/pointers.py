@@ -1,0 +1,68 @@
+"""A `.dvc` file as a pointer: where a tracked file or folder goes, what its md5 is, and where it comes from."""
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import cast
+
+import yaml
+
+from ucl.errors import InputError
+
+__all__ = ["Source", "digest", "is_present", "read_pointer"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One tracked file or folder: where it goes, its md5 (`.dir` at the end for a folder) and where it comes from.
+
+    A folder comes from a tar archive, in which it is the folder of its name.
+    """
+
+    path: Path
+    md5: str
+    size: int
+    url: str
+
+    @property
+    def is_folder(self) -> bool:
+        return self.md5.endswith(".dir")
+
+
+def read_pointer(pointer: str | Path) -> Source:
+    """Read a `.dvc` file of one output with an upstream address (`deps`, or `meta.archive` for a folder)."""
+    pointer = Path(pointer)
+    try:
+        content = yaml.safe_load(pointer.read_text(encoding="utf-8"))
+        (out,) = content["outs"]
+        url = content["deps"][0]["path"] if "deps" in content else content["meta"]["archive"]
+        return Source(pointer.parent / PurePosixPath(out["path"]).name, str(out["md5"]), int(out["size"]), str(url))
+    except FileNotFoundError:
+        raise InputError(f"{pointer}: no such pointer") from None
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{pointer}: expected one output with md5, size, path and an upstream address: {error}"
+        ) from None
+
+
+def is_present(source: Source) -> bool:
+    """Whether the data are there with the right content; raises where something else is in their place."""
+    if not source.path.exists():
+        return False
+    found = digest(source.path)
+    if found != source.md5:
+        raise InputError(f"{source.path}: md5 is {found}, expected {source.md5}; move it away to have it fetched again")
+    return True
+
+
+def digest(path: Path) -> str:
+    """The md5 of a file, or of a folder as DVC forms it: over its sorted listing as JSON, with `.dir` at the end."""
+    if not path.is_dir():
+        with path.open("rb") as handle:
+            return hashlib.file_digest(cast(io.BufferedReader, handle), "md5").hexdigest()
+    names: Mapping[str, Path] = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file()}
+    listing = [{"md5": digest(names[name]), "relpath": name} for name in sorted(names)]
+    return hashlib.md5(json.dumps(listing, sort_keys=True).encode()).hexdigest() + ".dir"

@@ -1,0 +1,205 @@
+# Experiment `maze` (section 6.3, appendix D, Figs. 9 to 13): told in words where to go, in many mazes.
+from ucl.config import MazeData, MazeTest, MazeTraining
+from ucl.maze.showcase import MAZE as SHOWN_MAZE
+
+experiment(
+    "maze",
+    figures=[
+        "maze_layouts",
+        "maze_paths",
+        "maze_critics",
+        "maze_success",
+        "maze_representations",
+        "maze_ambiguity",
+        "maze_banks",
+        "maze_words",
+    ],
+    tables=["maze", "maze_claims", "maze_first_column", "maze_ambiguity", "maze_words", "maze_banks"],
+)
+
+MAZE_DATA = "results/maze/minari/ucl/{maze}"
+
+
+wildcard_constraints:
+    maze="|".join({*PARAMS.maze.mazes, SHOWN_MAZE}),
+
+
+rule maze:
+    input:
+        shown("maze"),
+        tracked("maze"),
+
+
+rule make_maze_data:
+    input:
+        modules("maze.storage"),
+    output:
+        oracle=directory(f"{MAZE_DATA}/oracle-v0"),
+        annotated=directory(f"{MAZE_DATA}/annotated-v0"),
+    log:
+        "results/logs/maze/data_{maze}.log",
+    benchmark:
+        "results/benchmarks/maze/data_{maze}.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.maze.part(MazeData),
+    message:
+        "Walking the oracle through {wildcards.maze} and annotating its states"
+    script:
+        "../scripts/make_maze_data.py"
+
+
+rule train_maze:
+    input:
+        modules("maze.training", "maze.storage"),
+        rules.make_maze_data.output,
+    output:
+        weights="results/maze/{maze}/model.safetensors",
+        curves="results/maze/{maze}/curves.parquet",
+    log:
+        "results/logs/maze/train_{maze}.log",
+    benchmark:
+        "results/benchmarks/maze/train_{maze}.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.maze.part(MazeTraining),
+    threads: 1  # stacked layers are small: two mazes beside each other beat one on two threads
+    resources:
+        gpu=1,
+    message:
+        "Training the agents of {wildcards.maze}, all seeds at once"
+    script:
+        "../scripts/train_maze.py"
+
+
+rule solve_maze:
+    input:
+        modules("maze.occupancy"),
+    output:
+        "results/maze/{maze}/occupancy.safetensors",
+    log:
+        "results/logs/maze/solve_{maze}.log",
+    benchmark:
+        "results/benchmarks/maze/solve_{maze}.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        noise=PARAMS.maze.noise_degrees,
+        discount=PARAMS.maze.discount,
+        resolution=PARAMS.maze.resolution,
+    message:
+        "Solving {wildcards.maze} for the exact future of the oracle"
+    script:
+        "../scripts/solve_maze.py"
+
+
+rule test_maze:
+    input:
+        modules("maze.study", "maze.storage"),
+        rules.make_maze_data.output,
+        weights=rules.train_maze.output.weights,
+        occupancy=rules.solve_maze.output,
+    output:
+        "results/maze/{maze}/scores.parquet",
+    log:
+        "results/logs/maze/test_{maze}.log",
+    benchmark:
+        "results/benchmarks/maze/test_{maze}.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.maze.part(MazeTest),
+        discount=PARAMS.maze.discount,
+        critic=PARAMS.maze.critic,
+    message:
+        "Testing all agents in {wildcards.maze}"
+    script:
+        "../scripts/test_maze.py"
+
+
+rule show_maze:
+    input:
+        modules("maze.showcase", "maze.study", "maze.storage"),
+        expand(rules.make_maze_data.output, maze=SHOWN_MAZE),
+        weights=expand(rules.train_maze.output.weights, maze=SHOWN_MAZE),
+    output:
+        paths="results/maze/show/paths.parquet",
+        maps="results/maze/show/maps.parquet",
+        placed="results/maze/show/placed.parquet",
+        banks="results/maze/show/banks.parquet",
+    log:
+        "results/logs/maze/show.log",
+    benchmark:
+        "results/benchmarks/maze/show.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.maze.part(MazeTest),
+        discount=PARAMS.maze.discount,
+        critic=PARAMS.maze.critic,
+        banks=PARAMS.maze.banks,
+    message:
+        "Looking closely at the fork, and at banks of several sizes"
+    script:
+        "../scripts/show_maze.py"
+
+
+rule collect_maze:
+    input:
+        modules("maze.summary", "tracking"),
+        scores=expand("results/maze/{maze}/scores.parquet", maze=PARAMS.maze.mazes),
+        curves=expand("results/maze/{maze}/curves.parquet", maze=PARAMS.maze.mazes),
+        paths=rules.show_maze.output.paths,
+        banks=rules.show_maze.output.banks,
+    output:
+        runs="results/maze/runs.json",
+        metrics=report(
+            metrics_file("maze"),
+            caption="../report/maze.rst",
+            category="maze",
+            labels={"content": "metrics"},
+        ),
+        tables=table_files("maze"),
+    log:
+        "results/logs/maze/collect.log",
+    benchmark:
+        "results/benchmarks/maze/collect.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.maze.model_dump(),
+    message:
+        "Collecting the numbers of maze"
+    script:
+        "../scripts/collect_maze.py"
+
+
+rule draw_maze:
+    input:
+        modules("maze.figures"),
+        tables=table_files("maze"),
+        paths=rules.show_maze.output.paths,
+        maps=rules.show_maze.output.maps,
+        placed=rules.show_maze.output.placed,
+    output:
+        report(
+            figure_files("maze"),
+            caption="../report/maze.rst",
+            category="maze",
+            labels=lambda wildcards, output: {"content": "figure"},
+        ),
+        animation="reports/figures/maze_walk.gif",
+    log:
+        "results/logs/maze/draw.log",
+    benchmark:
+        "results/benchmarks/maze/draw.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.maze.model_dump(),
+    message:
+        "Drawing the figures of maze"
+    script:
+        "../scripts/draw_maze.py"
