@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from PIL import Image
 
 from ucl.figures import METHOD_COLOURS, figure_style, save_figure
@@ -140,39 +141,32 @@ def _grid(layout: Layout, rows: pd.DataFrame, value: str) -> Shaped[np.ndarray, 
     return grid
 
 
-def _map(ax: Axes, layout: Layout, rows: pd.DataFrame, title: str, best: float) -> None:
+def _map(ax: Axes, layout: Layout, rows: pd.DataFrame, title: str, best: float) -> AxesImage:
     _draw_maze(ax, layout)
     height, width = layout.shape
-    colours = plt.get_cmap("viridis").with_extremes(bad=(0, 0, 0, 0))
-    shown = ax.imshow(
-        _grid(layout, rows, "value") - best, extent=(0, width, height, 0), cmap=colours, vmin=-8, vmax=0, zorder=2
-    )
+    picture = np.ma.masked_invalid(_grid(layout, rows, "value") - best)
+    shown = ax.imshow(picture, extent=(0, width, height, 0), cmap="viridis", vmin=-8, vmax=0, zorder=2)
     ax.plot(*START, "o", color="#D55E00", markeredgecolor="white", markersize=5, zorder=3)
     ax.set_title(title, fontsize=9)
-    ax.figure.colorbar(shown, ax=ax, shrink=0.75, pad=0.02)
+    return shown
 
 
 def _maps(maps: pd.DataFrame) -> Figure:
-    """The critic of the words; each action's critic below it; and their sums, which LogSumExp adds up."""
+    """The critic of the words; each action's critic; and below them their sums, which LogSumExp adds up."""
     layout = layouts.get(MAZE)
-    figure, axes = plt.subplots(3, 4, figsize=(10.4, 7.9))
+    figure, axes = plt.subplots(2, 5, figsize=(10.6, 4.7))
     values: dict[str, pd.DataFrame] = dict(list(maps.groupby("map", sort=False)))  # type: ignore[arg-type]
-    for ax in axes[0, 1:]:
-        ax.set_axis_off()
-    _map(axes[0, 0], layout, values["words"], f"“{INSTRUCTION}”", values["words"]["value"].max())
+    shown = _map(axes[0, 0], layout, values["words"], f"“{INSTRUCTION}”", values["words"]["value"].max())
+    axes[1, 0].set_axis_off()
     best_sum = max(values[f"words + {name}"]["value"].max() for name in DIRECTIONS)
-    for column, name in enumerate(DIRECTIONS):
-        _map(axes[1, column], layout, values[name], f"action {name}", values[name]["value"].max())
+    for column, name in enumerate(DIRECTIONS, start=1):
+        _map(axes[0, column], layout, values[name], f"action {name}", values[name]["value"].max())
         both = values[f"words + {name}"]
         total = np.logaddexp.reduce(both["value"].to_numpy()) - np.log(len(both))
-        _map(axes[2, column], layout, both, f"sum for {name}: LogSumExp {total:.1f}", best_sum)
-    axes[0, 1].text(
-        0,
-        0.5,
-        "critic values in nats, below the maximum of each map\n(the lowest row: of all four); walls are grey,\n"
-        "the dot is where the agent stands",
-        fontsize=9,
-        va="center",
+        _map(axes[1, column], layout, both, f"words + {name}: {total:.2f}", best_sum)
+    figure.colorbar(shown, ax=axes, shrink=0.8, label="nats below the maximum")
+    figure.suptitle(
+        "above: critics, each below its own maximum; below: their sums and LogSumExp over cells", fontsize=9
     )
     return figure
 

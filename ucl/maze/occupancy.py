@@ -12,7 +12,7 @@ the data. Then, by Bayes' rule over what the oracle may have been up to,
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import coo_array, csc_array, eye_array
+from scipy.sparse import coo_array, csc_array, csr_array, eye_array
 from scipy.sparse.linalg import splu
 from scipy.stats import norm
 
@@ -28,10 +28,11 @@ NEGLIGIBLE = 1e-22  # of the likelihood of an action: 100 degrees off at a noise
 
 def exact_occupancy(
     squares: Squares, angles: Float[np.ndarray, " k"], discount: float, noise_degrees: float
-) -> Float[np.ndarray, "squares k cells"]:
-    """p(cell of the future state | square, action) of the breadth-first oracle's data, for candidate `angles`.
+) -> tuple[Float[np.ndarray, "squares k cells"], Float[np.ndarray, "squares k"]]:
+    """p(cell of the future state | square, action) and p(action | square) of the breadth-first oracle's data.
 
-    The future state is a geometric number of steps ahead: n steps with probability (1 - discount) discount^(n - 1).
+    Actions are the candidate `angles`, and p(action | square) their share among them. The future state is n steps ahead
+    with probability (1 - discount) discount^(n - 1); a walk that has ended stays where it is.
     """
     behaviour = _Behaviour(squares, np.deg2rad(noise_degrees))
     after = squares.after(squares.centres, angles)
@@ -49,7 +50,8 @@ def exact_occupancy(
             future = np.where((squares.cell[to] == squares.cell[here])[:, None], values[to, way], entered[to])
             total[here, action] += chance.astype(np.float32)[:, None] * future
             weight[here, action] += chance
-    return total / total.sum(-1, keepdims=True)
+    share = weight / weight.sum(-1, keepdims=True)
+    return total / total.sum(-1, keepdims=True), share.astype(np.float32)
 
 
 class _Behaviour:
@@ -78,9 +80,7 @@ class _Behaviour:
         hops = self.hops.count[:, goal]
         cell, cells = self.squares.cell, len(self.squares.layout.cells)
         options = hops[self.hops.neighbours]  # [cells, 4]
-        best = options == options.min(1, keepdims=True)
-        for way in range(1, 4):  # a cell with fewer than four neighbours repeats itself
-            best[:, way] &= self.hops.neighbours[:, way] != np.arange(cells)
+        best = options == options.min(1, keepdims=True)  # a cell that repeats itself as neighbour is never nearest
         best[goal] = False
         chosen = best[cell]
         state = np.flatnonzero(chosen.ravel())
@@ -98,25 +98,25 @@ class _Behaviour:
         visits[state] = splu(csc_array((identity - walk).T)).solve(start)
         return values.reshape(*chosen.shape, cells), visits.reshape(chosen.shape), chosen
 
-    def _transitions(self, chosen: np.ndarray, goal: int) -> tuple[csc_array, np.ndarray]:
-        """Walk over flat (square, way) states that are not at the goal, and the probability of entering the goal."""
+    def _transitions(self, chosen: np.ndarray, goal: int) -> tuple[csr_array, np.ndarray]:
+        """Walk over flat (square, way) states, and the probability of each to enter the goal.
+
+        Inside a cell the way is kept; on entering another, one of its ways is chosen evenly.
+        """
         cell, (squares, ways, samples) = self.squares.cell, self.moves.shape
-        to, share = self.moves, self.share(chosen)
-        ends = (cell[to] == goal).mean(-1).ravel()
-        same = cell[to] == cell[:, None, None]
-        rows = np.broadcast_to(np.arange(squares * ways).reshape(squares, ways, 1), to.shape)
-        way = np.broadcast_to(np.arange(ways)[None, :, None], to.shape)
-        stay = coo_array(
-            (np.full(same.sum(), 1 / samples), (rows[same], (to * ways + way)[same])), shape=[squares * ways] * 2
-        )
-        parts = [stay]
-        for other in range(ways):
-            weight = share[to, other][~same] / samples
-            some = weight > 0
-            parts.append(
-                coo_array((weight[some], (rows[~same][some], (to * ways + other)[~same][some])), shape=stay.shape)
-            )
-        return sum(part.tocsc() for part in parts).tocsr(), ends
+        here, way, _ = np.indices(self.moves.shape)
+        same = cell[self.moves] == cell[here]
+        share = self.share(chosen)
+        rows, columns, chances = [], [], []
+        for after in range(ways):
+            chance = np.where(same, way == after, share[self.moves, after]) / samples
+            some = chance > 0
+            rows.append((here * ways + way)[some])
+            columns.append((self.moves * ways + after)[some])
+            chances.append(chance[some])
+        entries = np.concatenate(chances), (np.concatenate(rows), np.concatenate(columns))
+        ends = (cell[self.moves] == goal).mean(-1).ravel()
+        return csr_array(coo_array(entries, shape=(squares * ways, squares * ways))), ends
 
     def _headings(self) -> Float[np.ndarray, "squares 4 points"]:
         towards = self.targets[:, :, None] - self.squares.points[:, None]

@@ -5,7 +5,7 @@ tabulated on the middle of squares (`ucl.maze.squares`): an agent knows its posi
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ class CriticTables:
     """All that policies need of one model: critics between squares' actions, a bank of states, and the tasks' words."""
 
     direct: Float[Tensor, "squares actions tasks"]  # the words' critic between actions and words
-    future: Float[Tensor, "squares actions bank"]  # normalised per anchor: its mean over the bank is a density ratio
+    future: Float[Tensor, "squares actions bank"]
     words: Float[Tensor, "tasks bank"]
 
 
@@ -55,7 +55,6 @@ def critic_tables(
     words = model.encode_words(ids.expand(seeds, -1, -1))
     shape = actions.shape[1:3]
     future = model.critic_future(actions.flatten(1, 2), states)
-    future = future - (torch.logsumexp(future, -1, keepdim=True) - np.log(len(bank)))
     direct = model.critic_words(actions.flatten(1, 2), words)
     spoken = model.critic_words(words, states)
     return [CriticTables(direct[s].unflatten(0, shape), future[s].unflatten(0, shape), spoken[s]) for s in range(seeds)]
@@ -80,13 +79,15 @@ def exact_scores(
 ) -> Float[Tensor, "squares actions tasks"]:
     """The same LogSumExp with exact critics and every cell as the bank.
 
-    `occupancy` is p(cell | s, a); `relevance` is p(words | cell) up to a factor per task.
+    `occupancy` is p(cell | s, a), or p(cell, a | s) where negatives among actions teach that; `relevance` is
+    p(words | cell) up to a factor per task.
     """
     tiny = torch.finfo(torch.float32).tiny
     scores = log_sum_exp_scores(occupancy.flatten(0, 1).clamp_min(tiny).log(), relevance.clamp_min(tiny).log())
     return scores.unflatten(0, occupancy.shape[:2])
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Chooses an angle (radians) for every agent."""
 

@@ -79,26 +79,22 @@ def first_moves(paths: pd.DataFrame) -> pd.DataFrame:
 
 
 @torch.no_grad()
-def critic_maps(
-    layout: Layout, model: MazeModel, tokenizer: Tokenizer, bank: Tensor, resolution: int, seed: int = 0
-) -> pd.DataFrame:
+def critic_maps(layout: Layout, model: MazeModel, tokenizer: Tokenizer, resolution: int, seed: int = 0) -> pd.DataFrame:
     """Critics of one seed over the squares of the maze (Fig. 12): x, y, map, value.
 
     Maps: `words` (the instruction against every state), `left`, `right`, ... (an action at the start against every
-    state, normalised over the bank), and `words + left`, ...: what LogSumExp adds up, and in all maps of this kind
-    relative to the same maximum.
+    state), and `words + left`, ...: what LogSumExp adds up.
     """
     squares = Squares(layout, resolution)
     seeds = len(model.log_scale)
     centres = torch.from_numpy(squares.centres).float()
-    states = model.encode_state(torch.cat([centres, bank]).expand(seeds, -1, -1))
+    states = model.encode_state(centres.expand(seeds, -1, -1))
     words = model.encode_words(tokenizer([INSTRUCTION]).expand(seeds, -1, -1))
     directions = {"right": 0.0, "down": math.pi / 2, "left": math.pi, "up": -math.pi / 2}
     here = torch.tensor(START).expand(seeds, 1, 2)
     actions = model.encode_actions(here, torch.tensor(list(directions.values())).expand(seeds, 1, -1))[:, 0]
-    spoken = model.critic_words(words, states)[seed, 0, : len(centres)]
+    spoken = model.critic_words(words, states)[seed, 0]
     future = model.critic_future(actions, states)[seed]
-    future = future[:, : len(centres)] - future[:, len(centres) :].logsumexp(-1, keepdim=True) + math.log(len(bank))
     maps = {"words": spoken} | dict(zip(directions, future, strict=True))
     maps |= {f"words + {name}": spoken + maps[name] for name in directions}
     x, y = squares.centres.T

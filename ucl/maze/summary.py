@@ -20,6 +20,7 @@ __all__ = [
     "tabulate_banks",
     "tabulate_claims",
     "tabulate_policies",
+    "tabulate_success",
     "tabulate_words",
 ]
 
@@ -63,6 +64,12 @@ def learning_curves(curves: pd.DataFrame) -> dict[str, list[list[float]]]:
 def tabulate_policies(scores: pd.DataFrame) -> pd.DataFrame:
     """One row per maze and policy, over all instructions of the test; `_mean` are plain means."""
     return _table(_test(scores), ["maze"])
+
+
+def tabulate_success(policies: pd.DataFrame) -> pd.DataFrame:
+    """Success alone, a column per policy, from `tabulate_policies`."""
+    wide = policies.pivot_table(index="maze", columns="policy", values="success", sort=False)
+    return wide[policy_order(wide.columns)].reset_index()
 
 
 def tabulate_ambiguity(scores: pd.DataFrame) -> pd.DataFrame:

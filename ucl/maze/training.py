@@ -7,7 +7,7 @@ words (section 6.3).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from ucl.runtime import generator
 __all__ = ["Annotations", "Futures", "Settings", "train"]
 
 
+@runtime_checkable
 class Settings(Protocol):
     """What training needs to be told; `params.yaml` explains every entry."""
 

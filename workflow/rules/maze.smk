@@ -14,7 +14,15 @@ experiment(
         "maze_banks",
         "maze_words",
     ],
-    tables=["maze", "maze_claims", "maze_first_column", "maze_ambiguity", "maze_words", "maze_banks"],
+    tables=[
+        "maze",
+        "maze_success",
+        "maze_claims",
+        "maze_first_column",
+        "maze_ambiguity",
+        "maze_words",
+        "maze_banks",
+    ],
 )
 
 MAZE_DATA = "results/maze/minari/ucl/{maze}"
@@ -113,6 +121,7 @@ rule test_maze:
         section=PARAMS.maze.part(MazeTest),
         discount=PARAMS.maze.discount,
         critic=PARAMS.maze.critic,
+        told_actions=PARAMS.maze.action_negatives > 0,  # then critics also say how likely the action is: p(s+, a | s)
     message:
         "Testing all agents in {wildcards.maze}"
     script:

@@ -15,8 +15,10 @@ scores = pd.concat(map(pd.read_parquet, snakemake.input.scores), ignore_index=Tr
 metrics = summary.metrics(scores)
 write_json(metrics, snakemake.output.metrics)
 folder = Path(snakemake.output.tables[0]).parent
+policies = summary.tabulate_policies(scores)
 for name, table in {
-    "maze": summary.tabulate_policies(scores),
+    "maze": policies,
+    "maze_success": summary.tabulate_success(policies),
     "maze_claims": summary.tabulate_claims(scores),
     "maze_ambiguity": summary.tabulate_ambiguity(scores),
     "maze_words": summary.tabulate_words(scores),

@@ -12,7 +12,7 @@ from ucl.maze.storage import save_annotations, save_trajectories
 
 job.start(snakemake)
 section, layout = snakemake.params.section, layouts.get(snakemake.wildcards.maze)
-root = Path(snakemake.output.oracle).parents[2]
+root = Path(snakemake.output.oracle).resolve().parents[2]
 seed = zlib.crc32(layout.name.encode())
 walks = oracle_trajectories(layout, section["trajectories"], np.random.default_rng([seed, 1]), section["noise_degrees"])
 save_trajectories(walks, layout, root, seed=seed, noise_degrees=section["noise_degrees"])

@@ -1,4 +1,4 @@
-"""A maze and its oracle -> p(cell of the future state | square, action)."""
+"""A maze and its oracle -> p(cell of the future state | square, action), p(action | square)."""
 
 import job
 import torch
@@ -12,5 +12,5 @@ from ucl.maze.squares import Squares
 job.start(snakemake)
 params = snakemake.params
 squares = Squares(layouts.get(snakemake.wildcards.maze), params.resolution)
-occupancy = exact_occupancy(squares, DIRECTIONS, params.discount, params.noise)
-write_tensors({"occupancy": torch.from_numpy(occupancy)}, snakemake.output[0])
+occupancy, actions = exact_occupancy(squares, DIRECTIONS, params.discount, params.noise)
+write_tensors({"occupancy": torch.from_numpy(occupancy), "actions": torch.from_numpy(actions)}, snakemake.output[0])
