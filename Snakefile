@@ -8,6 +8,8 @@ configfile: str(Path(workflow.basedir) / "params.yaml")
 include: "workflow/rules/common.smk"
 include: "workflow/rules/synthetic.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/lemmas.smk"
+include: "workflow/rules/scaling.smk"
 include: "workflow/rules/maze.smk"
 include: "workflow/rules/report.smk"
 

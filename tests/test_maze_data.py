@@ -121,6 +121,14 @@ def test_annotations_through_minari(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
 
 
+def test_a_relative_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    layout = layouts.get("umaze")
+    states = annotated_states(layout, 5, np.random.default_rng(9))
+    save_annotations(states, layout, "data")
+    assert load_annotations(layout, "data").texts == states.texts
+
+
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     layout = layouts.get("umaze")
     walks = oracle_trajectories(layout, 3, np.random.default_rng(7))

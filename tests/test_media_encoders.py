@@ -18,8 +18,8 @@ from ucl.media import hub
 from ucl.media.base import MediaError, pair_scale, weights_digest
 from ucl.media.decode import read_audio
 from ucl.media.embed import embed
-from ucl.media.encoders import load_encoders, precomputed_encoder, read_checkpoint
-from ucl.media.store import read_store, write_store
+from ucl.media.encoders import load_encoders, read_checkpoint
+from ucl.media.store import write_store
 
 CPU = torch.device("cpu")
 TINY = {
@@ -193,8 +193,8 @@ def test_corrupt_images_become_reasons_in_the_table(clip, image_files, tmp_path)
     assert torch.allclose(store.embeddings, image.encode(image_files), atol=1e-6)
     assert failures["id"].tolist() == ["text", "cut", "gone"]
     assert failures["reason"].str.len().min() > 5
-    write_store(store, tmp_path / "e.parquet")
-    again = precomputed_encoder(read_store(tmp_path / "e.parquet"))
+    write_store(store, tmp_path / "made" / "image.parquet")
+    again = load_encoders("precomputed", "any", str(tmp_path / "made"), CPU)["image"]
     assert torch.equal(again.encode(["good2", "good0"]), store.embeddings[[2, 0]])
     with pytest.raises(MediaError, match="no embedding of this id"):
         again.encode(["text"])
@@ -288,6 +288,15 @@ def test_laion_clap_offline_and_missing_is_one_line_at_once():
     assert time.monotonic() - start < 5
 
 
+def test_weights_at_a_path_that_is_not_there_are_told(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.pt: no such file"):
+        load_encoders("laion_clap", "HTSAT-tiny", str(tmp_path / "gone.pt"), CPU)
+    with pytest.raises(InputError, match=r"open_clip cannot load ViT-B-32 with .*gone\.pt"):
+        load_encoders("open_clip", "ViT-B-32", str(tmp_path / "gone.pt"), CPU)
+    with pytest.raises(InputError, match="expected a folder of embedding stores"):
+        load_encoders("precomputed", "any", str(tmp_path), CPU)
+
+
 def test_laion_clap_names_the_missing_roberta(tmp_path):
     (tmp_path / "clap.pt").write_bytes(b"")
     with pytest.raises(InputError, match=r"roberta-base: config\.json not in the hub cache"):
@@ -301,7 +310,7 @@ def test_optional_libraries_say_how_to_install_them(library, how):
 
 
 def test_an_unknown_library_names_the_allowed():
-    with pytest.raises(InputError, match="allowed: open_clip, laion_clap, imagebind, languagebind"):
+    with pytest.raises(InputError, match="allowed: open_clip, laion_clap, imagebind, languagebind, precomputed"):
         load_encoders("clip", "x", None, CPU)
 
 

@@ -3,7 +3,9 @@
 import hashlib
 import http.server
 import json
+import runpy
 import shutil
+import sys
 import tarfile
 import threading
 from functools import partial
@@ -194,3 +196,44 @@ def test_a_broken_pointer_is_one_line(text, tmp_path):
     path.write_text(text)
     with pytest.raises(InputError, match=r"f\.dvc: expected one output"):
         read_pointer(path)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # DVC's own
+def test_the_rule_reads_a_dvc_remote(tmp_path, nowhere, monkeypatch):
+    """The script of the rule `pull_data`, over a repository and a remote that DVC itself made."""
+    from types import SimpleNamespace
+
+    from dvc.repo import Repo
+
+    root = tmp_path / "project"
+    (root / "data").mkdir(parents=True)
+    repo = Repo.init(str(root), no_scm=True)
+    remote = tmp_path / "remote"
+    with repo.config.edit("local") as config:
+        config["remote"]["mirror"] = {"url": str(remote)}
+        config["core"]["remote"] = "mirror"
+    (root / "data" / "f.csv").write_bytes(CONTENT)
+    repo.add([str(root / "data" / "f.csv")])
+    repo.push()
+    (root / "data" / "f.csv").unlink()
+    shutil.rmtree(root / ".dvc" / "cache")
+    pointer = root / "data" / "f.csv.dvc"
+    pointer.write_text(pointer.read_text() + f"deps: [{{path: {nowhere}}}]\n")
+
+    def run(output):
+        job = SimpleNamespace(
+            input=SimpleNamespace(pointer=str(pointer)),
+            output=[str(tmp_path / output)],
+            params=SimpleNamespace(root=str(root)),
+        )
+        runpy.run_path(str(ROOT / "workflow/scripts/pull_data.py"), {"snakemake": job})
+        return json.loads((tmp_path / output).read_text())
+
+    monkeypatch.setitem(sys.modules, "job", SimpleNamespace(start=lambda job: None))  # a log and a device
+    assert run("one.json") == {"path": str(root / "data" / "f.csv"), "md5": MD5, "from": "remote"}
+    assert (root / "data" / "f.csv").read_bytes() == CONTENT
+    assert run("two.json")["from"] == "present"
+    (root / "data" / "f.csv").unlink()
+    shutil.rmtree(remote)
+    with pytest.raises(InputError, match=r"f\.csv: not here, the DVC remote does not have it .* add a mirror"):
+        run("three.json")

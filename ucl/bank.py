@@ -75,16 +75,18 @@ class Bank:
             raise InputError(
                 f"shard must be one of 0 to count - 1, with count at most {len(self)}: got {index} of {count}"
             )
-        start, stop = index * len(self) // count, (index + 1) * len(self) // count
+        return self.between(index * len(self) // count, (index + 1) * len(self) // count)
+
+    def between(self, start: int, stop: int) -> "Bank":
+        """The samples `start` to `stop` as a bank."""
+        if not 0 <= start < stop <= len(self):
+            raise InputError(f"a part of a bank of {len(self)} must be within it: got {start} to {stop}")
         for_a = rows_between(self.for_a, start, stop)
         part = Bank(for_a, for_a if self.shared else rows_between(self.for_c, start, stop))
         part.unit = self.unit
         if self.cuts is not None:
-            part.cuts = [
-                min(cut, stop) - start
-                for cut, last in zip(self.cuts, [0, *self.cuts], strict=False)
-                if cut > start and last < stop
-            ]
+            inner = [cut for cut in self.cuts if start < cut < stop]
+            part.cuts = [cut - start for cut in (*inner, stop)]
         return part
 
     def prepare(self, ab: Critic, bc: Critic, path: str | Path | None = None, *, progress: bool = True) -> "Bank":

@@ -94,6 +94,11 @@ class SyntheticGrid(Section):
     norm_penalty: list[NotNegative] = Field(min_length=1, description="weights of the norm penalty")
 
 
+MazeName = Literal[
+    "blank", "slit", "blocker", "island", "fork", "pyramid", "nested_pyramid", "umaze", "medium", "large"
+]
+
+
 class MazeData(Section):
     """What the agents of one maze learn from (section 6.3, D.2)."""
 
@@ -132,16 +137,20 @@ class MazeTest(Section):
 class Maze(MazeData, MazeTraining, MazeTest):
     """Experiment `maze` (section 6.3, appendix D, Figs. 9 to 13)."""
 
-    mazes: list[str] = Field(min_length=1, description="mazes, as `ucl maze list` names them; `fork` is always shown")
+    mazes: list[MazeName] = Field(min_length=1, description="mazes, see `ucl maze list`; `fork` is always shown")
     banks: list[Count] = Field(min_length=1, description="bank sizes of the study of bank size, in the maze `fork`")
 
 
 class PretrainedModel(Section):
     """A pretrained contrastive model."""
 
-    library: Literal["open_clip", "laion_clap", "imagebind", "languagebind"] = Field(description="who loads it")
+    library: Literal["open_clip", "laion_clap", "imagebind", "languagebind", "precomputed"] = Field(
+        description="who loads it"
+    )
     model: str = Field(description="architecture, by the library's name for it")
-    weights: str | None = Field(description="checkpoint: the library's or the hub's name for it, a path, or null")
+    weights: str | None = Field(
+        description="checkpoint: the library's or the hub's name, a path (precomputed: a folder), or null"
+    )
 
 
 class Media(Section):
@@ -149,18 +158,88 @@ class Media(Section):
 
     image_text: PretrainedModel = Field(description="model of images and texts")
     audio_text: PretrainedModel = Field(description="model of audio and texts")
-    joint: list[PretrainedModel] = Field(description="models of all three, for comparison")
+    joint_text: PretrainedModel | None = Field(description="joint model with text in the middle, or null")
+    joint_image: PretrainedModel | None = Field(description="joint model with images in the middle, or null")
     clips: Count = Field(description="AudioSet evaluation clips to ask for; those that cannot be had are logged")
     pause: NotNegative = Field(description="seconds between the beginnings of two downloads")
     manifest: str = Field(description="suite `folder`: CSV or Parquet file with the columns id, audio, image, text")
     batch: Count = Field(description="items in a batch of the encoders")
     max_failed: Annotated[float, Field(ge=0, le=1)] = Field(description="share of files that may be unreadable")
-    candidates: Annotated[int, Field(ge=2)] = Field(description="candidates a query is ranked among")
-    draws: Count = Field(description="random draws of the candidates")
 
-    def models(self) -> list[PretrainedModel]:
-        """All models, each once."""
-        return [self.image_text, self.audio_text, *self.joint]
+    def models(self) -> dict[str, PretrainedModel]:
+        """The models by role."""
+        roles = ("image_text", "audio_text", "joint_text", "joint_image")
+        return {role: getattr(self, role) for role in roles if getattr(self, role) is not None}
+
+
+class Lemmas(Section):
+    """Experiment `lemmas`: Lemmas 1 to 4, and the identities of the slides."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(description="seed of all draws")
+    bank: Annotated[int, Field(ge=2)] = Field(description="samples of B in the banks of Lemmas 1 to 3")
+    anchors: Count = Field(description="A's and C's compared in Lemmas 2 and 3")
+    dimension: Annotated[int, Field(ge=2)] = Field(description="dimension of the representations")
+    scales: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(description="the scales of Lemma 2")
+    sd: Positive = Field(description="standard deviation s of B in Lemma 3")
+    samples: Count = Field(description="draws from each side of binary NCE")
+    infonce_states: Annotated[int, Field(ge=2)] = Field(description="size of the alphabets that InfoNCE learns on")
+    infonce_models: Annotated[int, Field(ge=3)] = Field(description="tables that learn apart, for the error bar")
+    infonce_batch: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch of InfoNCE")
+    infonce_steps: Annotated[int, Field(ge=2)] = Field(description="steps of Adam")
+    states: Annotated[int, Field(ge=2)] = Field(description="states of the MDP; size of the alphabets of Lemma 1")
+    actions: Annotated[int, Field(ge=2)] = Field(description="actions of the MDP")
+    gamma: Annotated[float, Field(gt=0, lt=1)] = Field(description="discount factor")
+    trajectories: Count = Field(description="futures drawn in the MDP")
+
+
+class ScalingRun(Section):
+    """What scoring a pair of embedding files against banks of growing size needs."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(description="seed of all draws")
+    trials: Annotated[int, Field(ge=2)] = Field(description="repetitions, each with its own candidates and banks")
+    candidates: Annotated[int, Field(ge=2)] = Field(description="candidates of a trial")
+    queries: Count = Field(description="queries of a trial, the first of the candidates' partners")
+    largest: Annotated[int, Field(ge=2)] = Field(description="samples in the largest bank")
+    sizes: Annotated[int, Field(ge=2)] = Field(description="number of bank sizes, log-spaced from 1")
+
+    @model_validator(mode="after")
+    def _enough_candidates(self) -> "ScalingRun":
+        if self.queries > self.candidates:
+            raise ValueError(f"queries must be at most candidates ({self.candidates}): got {self.queries}")
+        return self
+
+
+class JointModel(Section):
+    """A joint model: A and C each trained with B, in a Gaussian world of its own."""
+
+    dims: Dims
+    dimension: Count = Field(description="dimension d of the representations")
+
+
+class Scaling(ScalingRun):
+    """Experiment `scaling` (appendix C.1, Fig. 5)."""
+
+    models: dict[str, JointModel] = Field(min_length=1, description="joint models to train, by role")
+    files: dict[str, str] = Field(description="embedding files (safetensors) of other models, by name; see ucl.scaling")
+    noise: NotNegative = Field(description="standard deviation of the noise on each coordinate of A and of C")
+    pairs: Annotated[int, Field(ge=2)] = Field(description="training pairs of (A, B) and of (B, C)")
+    log_scale: Annotated[float, Field(allow_inf_nan=False)] = Field(description="initial log scale of the critic")
+    epochs: Count = Field(description="passes over the training pairs")
+    batch_size: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch")
+    learning_rate: Positive = Field(description="learning rate of Adam")
+    decay_epoch: Count = Field(description="epoch from which the learning rate is a tenth")
+
+    def training(self, model: str) -> GaussianTraining:
+        """How one of the models is trained: a single seed of the Gaussian world."""
+        own = {"seeds": 1, "validation": 2, "bank": 1, "candidates": 2, "norm_penalty": 0.0}
+        shared = self.model_dump(include=set(GaussianTraining.model_fields) - {"candidates"})
+        return GaussianTraining.model_validate(shared | own | self.models[model].model_dump())
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> "Scaling":
+        if both := set(self.models) & set(self.files):
+            raise ValueError(f"models and files must have different names: both hold {', '.join(sorted(both))}")
+        return self
 
 
 class Params(Section):
@@ -171,6 +250,8 @@ class Params(Section):
     maze: Maze
 
     media: Media
+    lemmas: Lemmas
+    scaling: Scaling
 
 
 def validate(config: Mapping[str, Any]) -> Params:

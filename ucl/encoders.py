@@ -42,16 +42,19 @@ class StackedBatchNorm(nn.Module):
         self.register_buffer("var", torch.ones(models, 1, width))
 
     def forward(self, x: Float[Tensor, "s n d"]) -> Float[Tensor, "s n d"]:
-        if self.training:
-            var, mean = torch.var_mean(x, dim=1, keepdim=True, correction=0)
-            with torch.no_grad():
-                unbiased = var * (x.shape[1] / (x.shape[1] - 1))
-                self.mean.lerp_(mean, self.momentum)
-                self.var.lerp_(unbiased, self.momentum)
-        else:
-            mean, var = self.mean, self.var
-        gain = self.weight * torch.rsqrt(var + self.eps)
-        return (x - mean) * gain + self.bias
+        models, n, width = x.shape
+        channels = x.transpose(0, 1).reshape(n, models * width)  # every model's features are channels of one layer
+        normalised = nn.functional.batch_norm(
+            channels,
+            self.mean.view(-1),
+            self.var.view(-1),
+            self.weight.view(-1),
+            self.bias.view(-1),
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+        return normalised.view(n, models, width).transpose(0, 1)
 
 
 def synthetic_encoder(generators: Sequence[torch.Generator], inputs: int, outputs: int) -> nn.Sequential:

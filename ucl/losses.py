@@ -1,5 +1,7 @@
 """Contrastive losses."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -12,7 +14,24 @@ def info_nce(logits: Float[Tensor, "*s n n"]) -> Float[Tensor, "*s"]:
 
     `logits[..., i, j] = f(x_i, y_j)` with the positives on the diagonal; leading dimensions are separate batches.
     """
-    positives = logits.diagonal(dim1=-2, dim2=-1)
-    rows = torch.logsumexp(logits, dim=-1)
-    columns = torch.logsumexp(logits, dim=-2)
-    return ((rows + columns) / 2 - positives).mean(-1)
+    loss: Tensor = _InfoNCE.apply(logits)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _InfoNCE(torch.autograd.Function):
+    """With its gradient, (softmax over rows + softmax over columns) / 2 - I, written out: half of autograd's passes."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Float[Tensor, "*s n n"]) -> Float[Tensor, "*s"]:
+        rows, columns = torch.log_softmax(logits, -1), torch.log_softmax(logits, -2)
+        ctx.save_for_backward(rows, columns)
+        positives = rows.diagonal(dim1=-2, dim2=-1) + columns.diagonal(dim1=-2, dim2=-1)
+        return -positives.mean(-1) / 2
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Float[Tensor, "*s"]) -> Float[Tensor, "*s n n"]:
+        rows, columns = ctx.saved_tensors
+        total = rows.exp().add_(columns.exp())
+        total.diagonal(dim1=-2, dim2=-1).sub_(2)
+        return total.mul_((gradient / (2 * rows.shape[-1]))[..., None, None])

@@ -4,7 +4,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,10 @@ class BridgeResult:
         square -= 2 * (right - one.pairs - one.columns + size).exp()
         square += 2 * (one.pairs - one.rows[:, None] - one.columns + size).exp()
         return (square - 1).clamp_min(0)
+
+    def with_normalization(self, normalize: bool) -> "BridgeResult":
+        """The same answer with or without per-anchor normalisation; nothing is evaluated again."""
+        return replace(self, normalize=normalize)
 
     def save(self, path: str | Path) -> None:
         """Write everything a merge needs as safetensors: how a shard's answer travels between machines."""

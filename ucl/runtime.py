@@ -1,6 +1,9 @@
 """How a job uses the machine: its device, its threads, and the settings that keep it fast and repeatable."""
 
+import os
+
 import torch
+import torch.utils.deterministic
 
 __all__ = ["generator", "prepare"]
 
@@ -13,7 +16,9 @@ def prepare(threads: int, gpu: int = 0) -> torch.device:
     """
     torch.set_flush_denormal(True)
     torch.set_num_threads(threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA refuses deterministic products
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return torch.device("cuda" if gpu and torch.cuda.is_available() else "cpu")
 
 

@@ -308,13 +308,13 @@ def learning_curves(
     for (protocol, critic, method), rows in epochs.groupby(["protocol", "critic", "method"], sort=False):
         by_epoch = rows.groupby("epoch")["recall_at_1"].agg(["mean", "std"]).fillna(0.0).reset_index()
         curves[str(protocol), str(critic), str(method)] = {
-            "recall_at_1": by_epoch[["epoch", "mean"]].to_numpy().tolist(),
-            "recall_at_1_sd": by_epoch[["epoch", "std"]].to_numpy().tolist(),
+            "epochs/recall_at_1": by_epoch[["epoch", "mean"]].to_numpy().tolist(),
+            "epochs/recall_at_1_sd": by_epoch[["epoch", "std"]].to_numpy().tolist(),
         }
     for row in tabulate_candidates(candidates).to_dict("records"):
         metrics = curves[row["protocol"], row["critic"], row["method"]]
         for name in ("recall_at_1", "recall_at_5", "recall_at_10", "median_rank", "log_ratio_error"):
-            metrics[f"all_candidates/{row['direction']}/{name}"] = [[last, row[name]]]
+            metrics[f"last_epoch/{row['direction']}/{name}"] = [[last, row[name]]]
     return curves
 
 

@@ -123,6 +123,6 @@ def _train_epoch(
 def _shuffle(
     x: Float[Tensor, "s n dx"], y: Float[Tensor, "s n dy"], generators: Sequence[torch.Generator]
 ) -> tuple[Tensor, Tensor]:
-    order = torch.stack([torch.randperm(x.shape[1], generator=g) for g in generators]).to(x.device)
-    pick = torch.arange(len(generators), device=x.device)[:, None]
-    return x[pick, order], y[pick, order]
+    orders = [torch.randperm(x.shape[1], generator=g).to(x.device) for g in generators]
+    left, right = (torch.stack([rows[o] for rows, o in zip(side, orders, strict=True)]) for side in (x, y))
+    return left, right

@@ -54,8 +54,8 @@ class LanguageMaze(gymnasium.Env[Observation, np.ndarray]):
     ) -> tuple[Observation, dict[str, Any]]:
         """Start an episode."""
         super().reset(seed=seed)
-        self._task, start = self.tasks.episode(self.np_random, options)
-        self._way = [np.array(start)]
+        task, start = self.tasks.episodes([self.np_random], options)
+        self._task, self._way = int(task[0]), [start[0]]
         return self._state()
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:

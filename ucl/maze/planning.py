@@ -6,7 +6,6 @@ remains from there. Corners are passed at 2 `MARGIN` and walls kept at `MARGIN`,
 at most 4 `MARGIN` per corner longer than the infimum.
 """
 
-from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -97,12 +96,6 @@ class Fields:
         to_go = [world.from_corners[:, member].min(axis=1) for member in members]
         # What remains to be walked from every target: nothing in a cell of the set; from other cells it is not asked.
         self.costs = np.concatenate([np.where(members, 0.0, np.inf), np.stack(to_go)], axis=1)
-
-    def joined(self, other: "Fields") -> "Fields":
-        """These sets, then those of `other`."""
-        both = copy(self)
-        both.costs = np.concatenate([self.costs, other.costs])
-        return both
 
     def distances(self, positions: Float[np.ndarray, "n 2"], which: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Length of the shortest path from each position into set `which`; 0 inside it."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import h5py
 import minari
 import numpy as np
 from gymnasium import spaces
@@ -91,7 +92,7 @@ def _new(
     layout: Layout, kind: str, root: str | Path, kinds: tuple[spaces.Space, spaces.Space], facts: Mapping[str, Any]
 ) -> Iterator[MinariStorage]:
     """A data set to fill, in a temporary directory that takes its place when it is complete."""
-    path = dataset_path(root, layout.name, kind)
+    path = dataset_path(root, layout.name, kind).absolute()  # Minari cannot measure what lies at a relative path
     temporary = path.with_name(f".data.{secrets.token_hex(4)}.tmp")
     temporary.mkdir(parents=True)
     try:
@@ -99,10 +100,30 @@ def _new(
         identity = {"dataset_id": f"ucl/{layout.name}/{kind}-v0", "minari_version": minari.__version__}
         storage.update_metadata({**identity, "author": {"ucl"}, **facts})
         yield storage
+        _compact(temporary / "main_data.hdf5")
+        storage.update_metadata({"dataset_size": storage.get_size()})
         shutil.rmtree(path, ignore_errors=True)
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _compact(path: Path) -> None:
+    """Rewrite an HDF5 file without the room that Minari leaves for episodes to grow: a sixth of the size."""
+    loose = path.with_suffix(".loose")
+    path.replace(loose)
+    with h5py.File(loose) as source, h5py.File(path, "w", libver="latest", track_order=True) as target:
+        _copy(source, target)
+    loose.unlink()
+
+
+def _copy(source: h5py.Group, target: h5py.Group) -> None:
+    target.attrs.update(source.attrs)
+    for name, item in source.items():
+        if isinstance(item, h5py.Group):
+            _copy(item, target.create_group(name))
+        else:
+            target.create_dataset(name, data=item[()], dtype=item.dtype)
 
 
 def _environment(layout: Layout) -> EnvSpec:

@@ -5,7 +5,7 @@ a user passes to `reset` and `step`.
 """
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -38,44 +38,46 @@ class Tasks:
         if not self.texts:
             raise InputError(f"maze {self.layout.name} has no phrase in split {split}; give an instruction of your own")
         self.drawn_from = len(self.texts)
-        self.cells: Bool[np.ndarray, "tasks rows columns"] = np.stack([self._cells(text) for text in self.texts])
-        self.fields: Fields = self.world.fields(self.cells)
+        self._take(np.stack([self._cells(text) for text in self.texts]))
 
-    def episode(
-        self, rng: np.random.Generator, options: Mapping[str, Any] | None = None
-    ) -> tuple[int, tuple[float, float]]:
-        """A task and a start (x, y) outside its cells: drawn evenly, or as the options of `reset` say.
+    def episodes(
+        self, generators: Sequence[np.random.Generator], options: Mapping[str, Any] | None = None
+    ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n 2"]]:
+        """A task for every generator and a start outside its cells: drawn evenly, or as the options of `reset` say.
 
-        Four numbers are drawn from `rng` in any case.
+        Four numbers are drawn from every generator in any case.
         """
-        which, *place = rng.random(4).tolist()
+        drawn = np.array([generator.random(4) for generator in generators])
         options = options or {}
         if unknown := sorted(set(options) - set(OPTIONS)):
             raise InputError(f"reset option {unknown[0]!r}: unknown; allowed: {', '.join(OPTIONS)}")
-        task = self.number(options["instruction"]) if "instruction" in options else int(which * self.drawn_from)
+        task = (drawn[:, 0] * self.drawn_from).astype(np.intp)
+        if "instruction" in options:
+            task[:] = self.number(options["instruction"])
         if "position" in options:
             return task, self._checked(options["position"], task)
-        return task, self._start(place, task)
+        cell = self.starts[task, (drawn[:, 1] * self.start_counts[task]).astype(np.intp)]
+        offset = np.clip(drawn[:, 2:], geometry.MARGIN, 1 - geometry.MARGIN)
+        return task, self.layout.cells[cell, ::-1] + offset
 
-    def _start(self, place: list[float], task: int) -> tuple[float, float]:
-        starts = np.flatnonzero(~self.cells[task][self.layout.free])
-        row, column = self.layout.cells[starts[int(place[0] * len(starts))]].tolist()
-        x, y = (min(max(offset, geometry.MARGIN), 1 - geometry.MARGIN) for offset in place[1:])
-        return column + x, row + y
-
-    def _checked(self, position: Any, task: int) -> tuple[float, float]:
+    def _checked(self, position: Any, task: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
         start = geometry.place(self.layout, np.asarray(position, dtype=float).reshape(1, 2))
-        x, y = start[0].tolist()
-        if self.success(start, np.array([task]))[0]:
-            raise InputError(f"position ({x:g}, {y:g}): {self.texts[task]!r} denotes its cell; start outside")
-        return x, y
+        if self.success(start, task[:1])[0]:
+            x, y = start[0]
+            raise InputError(f"position ({x:g}, {y:g}): {self.texts[task[0]]!r} denotes its cell; start outside")
+        return np.repeat(start, len(task), axis=0)
+
+    def _take(self, cells: Bool[np.ndarray, "tasks rows columns"]) -> None:
+        self.cells = cells
+        self.fields: Fields = self.world.fields(cells)
+        inside = cells[:, self.layout.free]
+        self.starts = np.argsort(inside, axis=1, kind="stable").astype(np.int32)  # first the cells outside
+        self.start_counts = (~inside).sum(axis=1)
 
     def number(self, text: str) -> int:
         """The number of the task of any instruction of the grammar; a new one is taken in, but never drawn."""
         if text not in self.texts:
-            cells = self._cells(text)[None]
-            self.cells = np.concatenate([self.cells, cells])
-            self.fields = self.fields.joined(self.world.fields(cells))
+            self._take(np.concatenate([self.cells, self._cells(text)[None]]))
             self.texts.append(text)
         return self.texts.index(text)
 

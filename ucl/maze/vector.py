@@ -55,7 +55,7 @@ class LanguageMazeVector(VectorEnv[Observations, np.ndarray, np.ndarray]):
         self.single_action_space = action_space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._generators: list[np.random.Generator] = []
+        self._generators: list[Any] = [None] * num_envs
         self._positions = np.zeros((num_envs, 2))
         self._tasks = np.zeros(num_envs, dtype=np.intp)
         self._texts: list[str] = [""] * num_envs
@@ -69,9 +69,9 @@ class LanguageMazeVector(VectorEnv[Observations, np.ndarray, np.ndarray]):
         self, *, seed: int | Sequence[int | None] | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[Observations, dict[str, Any]]:
         """Start an episode everywhere; agent i is seeded with `seed` + i, or with the i-th of a list."""
-        seeds = self._seeds(seed)
-        if seed is not None or not self._generators:
-            self._generators = [seeding.np_random(own)[0] for own in seeds]
+        for agent, own in enumerate(self._seeds(seed)):
+            if own is not None or self._generators[agent] is None:
+                self._generators[agent] = seeding.np_random(own)[0]
         everyone = np.ones(self.num_envs, dtype=bool)
         self._begin(everyone, options)
         self._success[:] = False
@@ -117,10 +117,12 @@ class LanguageMazeVector(VectorEnv[Observations, np.ndarray, np.ndarray]):
 
     def _begin(self, where: Bool[np.ndarray, " n"], options: Mapping[str, Any] | None = None) -> None:
         agents = np.flatnonzero(where)
-        for agent in agents.tolist():
-            self._tasks[agent], self._positions[agent] = self.tasks.episode(self._generators[agent], options)
-            self._texts[agent] = self.tasks.texts[self._tasks[agent]]
-        self._cells[agents] = self.tasks.cells[self._tasks[agents]]
+        generators = [self._generators[agent] for agent in agents.tolist()]
+        tasks, self._positions[agents] = self.tasks.episodes(generators, options)
+        for agent, task in zip(agents.tolist(), tasks.tolist(), strict=True):
+            self._texts[agent] = self.tasks.texts[task]
+        self._tasks[agents] = tasks
+        self._cells[agents] = self.tasks.cells[tasks]
         self._elapsed[agents] = 0
         self._over[agents] = False
 
@@ -135,7 +137,8 @@ class LanguageMazeVector(VectorEnv[Observations, np.ndarray, np.ndarray]):
     def _infos(self, measured: Bool[np.ndarray, " n"]) -> dict[str, Any]:
         everyone = np.ones(self.num_envs, dtype=bool)
         distance = np.zeros(self.num_envs)
-        distance[measured] = self.tasks.fields.distances(self._positions[measured], self._tasks[measured])
+        left = measured & ~self._success
+        distance[left] = self.tasks.fields.distances(self._positions[left], self._tasks[left])
         return {
             "success": self._success.copy(), "_success": everyone,
             "distance": distance, "_distance": measured,

@@ -32,7 +32,7 @@ from ucl.media.requirements import (
     ROBERTA_FILES,
     ROBERTA_WEIGHTS,
 )
-from ucl.media.store import Store
+from ucl.media.store import Store, read_store
 from ucl.media.tower import Tower, import_library, one_line
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
     "laion_clap_encoders",
     "load_encoders",
     "open_clip_encoders",
-    "precomputed_encoder",
+    "precomputed_encoders",
     "read_checkpoint",
 ]
 
@@ -95,7 +95,11 @@ def laion_clap_encoders(model: str, weights: str | None, device: torch.device) -
     Audio beyond the model's ten seconds is cut to the first ten: the library would cut at random.
     """
     weights = weights or CLAP_WEIGHTS
-    path = Path(weights) if Path(weights).is_file() else hub.fetch(CLAP_REPO, weights)
+    path = Path(weights)
+    if not path.is_file():
+        if len(path.parts) > 1:
+            raise InputError(f"{weights}: no such file; give a path, or the name of a file of {CLAP_REPO} on the hub")
+        path = hub.fetch(CLAP_REPO, weights)
     for name in ROBERTA_FILES:
         hub.fetch(ROBERTA, name)
     if hub.cached(ROBERTA, ROBERTA_WEIGHTS) is None:
@@ -133,8 +137,20 @@ def laion_clap_encoders(model: str, weights: str | None, device: torch.device) -
     }
 
 
-def precomputed_encoder(store: Store) -> Encoder:
-    """Embeddings made elsewhere: items are ids of the store."""
+def precomputed_encoders(model: str, weights: str | None, device: torch.device) -> dict[Modality, Encoder]:
+    """Embeddings made elsewhere: the stores `<modality>.parquet` (`ucl.media.store`) in the folder `weights`.
+
+    Items are ids of the store; `model` and `device` are not used: the stores say what they are.
+    """
+    folder = Path(weights or "")
+    files = sorted(folder.glob("*.parquet")) if weights else []
+    if not files:
+        raise InputError(f"{weights}: expected a folder of embedding stores such as audio.parquet, found none")
+    stores = [read_store(file) for file in files]
+    return {store.info.modality: _precomputed(store) for store in stores}
+
+
+def _precomputed(store: Store) -> Encoder:
     row = {name: i for i, name in enumerate(store.ids)}
 
     def prepare(item: Any) -> Tensor:
@@ -207,4 +223,5 @@ LOADERS = {
     "laion_clap": laion_clap_encoders,
     "imagebind": imagebind_encoders,
     "languagebind": languagebind_encoders,
+    "precomputed": precomputed_encoders,
 }

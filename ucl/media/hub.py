@@ -74,7 +74,10 @@ def fetch(repo: str, name: str) -> Path:
         return found
     if not hub_reachable():
         raise InputError(missing_line(repo, name))
-    return Path(huggingface_hub.hf_hub_download(repo, name))
+    try:
+        return Path(huggingface_hub.hf_hub_download(repo, name))
+    except (huggingface_hub.errors.HfHubHTTPError, OSError) as error:
+        raise InputError(f"{repo}: {name} could not be downloaded: {str(error).splitlines()[0]}") from None
 
 
 @contextmanager

@@ -2,16 +2,18 @@
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ucl.errors import InputError
 from ucl.media.base import Modality
 
-__all__ = ["MANIFEST", "manifest_items", "read_manifest"]
+__all__ = ["MANIFEST", "bank_texts", "manifest_items", "read_manifest", "suite_items"]
 
 COLUMNS = ["id", "audio", "image", "text"]
 MANIFEST = pa.schema([(name, pa.string()) for name in COLUMNS])
@@ -49,6 +51,29 @@ def manifest_items(manifest: pa.Table, modality: Modality) -> dict[str, Any]:
     """What an encoder of this modality embeds: id -> text or id -> path, where there is one."""
     cells = zip(manifest["id"].to_pylist(), manifest[modality].to_pylist(), strict=True)
     return {name: cell if modality == "text" else Path(cell) for name, cell in cells if cell}
+
+
+def bank_texts(manifest: pa.Table, classes: pa.Table | None = None) -> dict[str, str]:
+    """The bank of texts: the descriptions of all classes if given, else the different texts of a manifest."""
+    if classes is not None:
+        return dict(zip(classes["id"].to_pylist(), classes["description"].to_pylist(), strict=True))
+    return {f"text: {text}": text for text in manifest["text"].to_pylist() if text}
+
+
+def suite_items(texts: Mapping[str, str], embedded: Mapping[Modality, Sequence[Sequence[str]]]) -> pd.DataFrame:
+    """The items of a suite of `bridging`: audio and images to test with, each its own label, and texts for the bank.
+
+    `embedded` has, per modality, the ids in the store of each model; only what every model has becomes an item, and
+    only clips with both audio and image. Columns: id, modality, split, label, bank, source.
+    """
+    shared = {modality: set.intersection(*map(set, lists)) for modality, lists in embedded.items()}
+    clips = [name for name in embedded["audio"][0] if name in shared["audio"] & shared["image"]]
+    if not clips or not shared["text"]:
+        raise InputError("no clip, or no text, was embedded by every model; see the tables of failures")
+    rows: list[tuple[str, str, str, str | None, bool, str]]
+    rows = [(name, kind, "test", name, False, name) for kind in ("audio", "image") for name in clips]
+    rows += [(name, "text", "test", None, True, text) for name, text in texts.items() if name in shared["text"]]
+    return pd.DataFrame(rows, columns=["id", "modality", "split", "label", "bank", "source"])
 
 
 def _csv_rows(path: Path) -> list[tuple[int, dict[str, str]]]:

@@ -41,7 +41,7 @@ def missing_media(media: Media, suite: str, root: str | Path, *, fetched: bool, 
     `fetched` says that the clips' manifest is already made, `remote` that a DVC remote is set up. Every host is asked
     once, all at the same time, and only for what is not here.
     """
-    checks: list[Callable[[], list[str]]] = [partial(missing_weights, model) for model in media.models()]
+    checks: list[Callable[[], list[str]]] = [partial(missing_weights, model) for model in media.models().values()]
     if suite == "folder":
         manifest = Path(media.manifest)
         told = f"{manifest}: no such manifest; set media.manifest to a CSV or Parquet file with id, audio, image, text"
@@ -66,6 +66,9 @@ def missing_data(pointer: Path, remote: bool) -> list[str]:
 
 def missing_weights(model: PretrainedModel) -> list[str]:
     """The library, if it is not installed, or the weights that are neither here nor to be had."""
+    if model.library == "precomputed":
+        here = model.weights is not None and Path(model.weights).is_dir()
+        return [] if here else [f"{model.weights}: no such folder; expected embedding stores such as audio.parquet"]
     lines = missing_library(model.library)
     absent: dict[str, list[str]] = {}
     for repo, names in _hub_files(model):

@@ -1,11 +1,13 @@
 # Shared by all experiments - the checked parameters, what is reported, and the sources a result depends on.
 import ast
+import configparser
 import fcntl
 import os
 import sys
 
 from ucl.config import validate
 from ucl.errors import InputError
+from ucl.media.requirements import missing_media
 
 try:
     PARAMS = validate(config)
@@ -81,3 +83,27 @@ def lock_folder():
     except OSError:
         sys.exit(f"another snakemake works in {os.getcwd()}: wait for it, or stop it")
     return handle
+
+
+def pulled(name):
+    """The receipt of a tracked file or folder of data/."""
+    return f"results/data/{name}.pulled.json"
+
+
+def check_media(wildcards):
+    """Stop before any job where a suite of real media lacks something: a line for each thing and what to do about it."""
+    done = [f"results/bridging/{wildcards.media}/seed0/stores/{name}.parquet" for name in MEDIA_STORES]
+    if all(Path(file).exists() for file in done):
+        return []
+    remotes = configparser.ConfigParser()
+    remotes.read([ROOT / ".dvc" / "config", ROOT / ".dvc" / "config.local"])
+    lines = missing_media(
+        PARAMS.media.model_copy(update={"manifest": in_root(PARAMS.media.manifest)}),
+        wildcards.media,
+        ROOT,
+        fetched=Path(f"results/bridging/{wildcards.media}/manifest.parquet").exists(),
+        remote=remotes.has_option("core", "remote"),
+    )
+    if lines:
+        sys.exit("\n".join(lines))
+    return []

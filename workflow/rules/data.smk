@@ -1,50 +1,18 @@
 # Published data and real media - tracked files, tables, clips, embeddings of pretrained models (section 6.2.1).
 # Nothing here runs unless a suite of `bridging` that needs it is chosen.
-import configparser
-
-from ucl.media.requirements import missing_media
-
-
-wildcard_constraints:
-    suite="audioset|folder",
-    role="image_text|audio_text|joint[0-9]+",
-    modality="image|text|audio",
-
-
 TABLES = {
     "classes": ["audioset/ontology.json"],
     "labels": ["audioset/class_labels_indices.csv"],
     "clips": ["audioset/eval_segments.csv", "audioset/ontology.json"],
     "captions": [f"audiocaps/{split}.csv" for split in ("train", "val", "test")],
 }
-MODELS = {"image_text": PARAMS.media.image_text, "audio_text": PARAMS.media.audio_text}
-MODELS |= {f"joint{i}": model for i, model in enumerate(PARAMS.media.joint)}
-
-
-def pulled(name):
-    """The receipt of a tracked file or folder of data/."""
-    return f"results/data/{name}.pulled.json"
-
-
-def store(suite, role, modality):
-    """The embeddings of one modality of a suite by one of its models."""
-    return f"results/bridging/{suite}/embeddings/{role}.{modality}.parquet"
-
-
-def has_remote():
-    """Whether DVC knows a default remote."""
-    files = configparser.ConfigParser()
-    files.read([ROOT / ".dvc" / "config", ROOT / ".dvc" / "config.local"])
-    return files.has_option("core", "remote")
-
-
-def check_media(wildcards):
-    """Stop before any job where a suite lacks something: one line for each thing, and what to do about it."""
-    fetched = Path(f"results/bridging/{wildcards.suite}/manifest.parquet").exists()
-    lines = missing_media(PARAMS.media, wildcards.suite, ROOT, fetched=fetched, remote=has_remote())
-    if lines:
-        sys.exit("\n".join(lines))
-    return []
+MEDIA_SUITES = ["audioset", "folder"]  # suites of `bridging` with pretrained models
+MEDIA_MODELS = PARAMS.media.models()
+MEDIA_STORES = [
+    f"{role}.{modality}"
+    for role in MEDIA_MODELS
+    for modality in (["audio", "image", "text"] if role.startswith("joint") else role.split("_"))
+]
 
 
 rule pull_data:
@@ -91,14 +59,14 @@ rule fetch_clips:
         check_media,
         clips="results/data/clips.parquet",
     output:
-        manifest="results/bridging/{suite}/manifest.parquet",
-        failures="results/bridging/{suite}/clips_failed.parquet",
+        manifest="results/bridging/{media}/manifest.parquet",
+        failures="results/bridging/{media}/clips_failed.parquet",
     log:
-        "results/logs/bridging/{suite}/fetch_clips.log",
+        "results/logs/bridging/{media}/fetch_clips.log",
     benchmark:
-        "results/benchmarks/bridging/{suite}/fetch_clips.tsv"
+        "results/benchmarks/bridging/{media}/fetch_clips.tsv"
     wildcard_constraints:
-        suite="audioset",
+        media="audioset",
     conda:
         "../envs/ucl.yaml"
     params:
@@ -116,15 +84,15 @@ rule read_folder:
         modules("media.manifest"),
         check_media,
     output:
-        manifest="results/bridging/{suite}/manifest.parquet",
+        manifest="results/bridging/{media}/manifest.parquet",
     log:
-        "results/logs/bridging/{suite}/read_folder.log",
+        "results/logs/bridging/{media}/read_folder.log",
     wildcard_constraints:
-        suite="folder",
+        media="folder",
     conda:
         "../envs/ucl.yaml"
     params:
-        manifest=PARAMS.media.manifest,
+        manifest=in_root(PARAMS.media.manifest),
     message:
         "Reading the manifest {params.manifest}"
     script:
@@ -135,56 +103,50 @@ rule embed_media:
     input:
         modules("media.encoders", "media.embed", "media.manifest"),
         check_media,
-        manifest="results/bridging/{suite}/manifest.parquet",
-        classes=branch(
-            lambda wildcards: wildcards.suite == "audioset", then="results/data/classes.parquet", otherwise=[]
-        ),
+        manifest="results/bridging/{media}/manifest.parquet",
+        classes=lambda wildcards: "results/data/classes.parquet" if wildcards.media == "audioset" else [],
     output:
-        store=store("{suite}", "{role}", "{modality}"),
-        failures="results/bridging/{suite}/embeddings/{role}.{modality}.failures.parquet",
+        store="results/bridging/{media}/seed0/stores/{role}.{modality}.parquet",
+        failures="results/bridging/{media}/failures/{role}.{modality}.parquet",
     log:
-        "results/logs/bridging/{suite}/embed_{role}_{modality}.log",
+        "results/logs/bridging/{media}/embed_{role}_{modality}.log",
     benchmark:
-        "results/benchmarks/bridging/{suite}/embed_{role}_{modality}.tsv"
+        "results/benchmarks/bridging/{media}/embed_{role}_{modality}.tsv"
+    wildcard_constraints:
+        media="|".join(MEDIA_SUITES),
+        role="image_text|audio_text|joint_text|joint_image",
+        modality="image|text|audio",
     conda:
         "../envs/ucl.yaml"
     threads: 4
     resources:
         gpu=1,
     params:
-        model=lambda wildcards: MODELS[wildcards.role].model_dump(),
+        model=lambda wildcards: MEDIA_MODELS[wildcards.role].model_dump(),
         batch=PARAMS.media.batch,
         max_failed=PARAMS.media.max_failed,
-        shards=lambda wildcards: f"results/bridging/{wildcards.suite}/shards/{wildcards.role}.{wildcards.modality}",
+        shards=lambda wildcards: f"results/bridging/{wildcards.media}/shards/{wildcards.role}.{wildcards.modality}",
     message:
-        "Embedding {wildcards.modality} of {wildcards.suite} with {params.model[library]} {params.model[model]}"
+        "Embedding {wildcards.modality} of {wildcards.media} with {params.model[library]} {params.model[model]}"
     script:
         "../scripts/embed_media.py"
 
 
-rule score_media:
+rule list_media:
     input:
-        modules("media.pretrained"),
-        image_text=[store("{suite}", "image_text", modality) for modality in ("image", "text")],
-        audio_text=[store("{suite}", "audio_text", modality) for modality in ("audio", "text")],
-        joint=[
-            store("{suite}", role, modality)
-            for role in MODELS
-            if role.startswith("joint")
-            for modality in ("image", "audio", "text")
-        ],
+        modules("media.manifest", "media.store"),
+        manifest="results/bridging/{media}/manifest.parquet",
+        classes=lambda wildcards: "results/data/classes.parquet" if wildcards.media == "audioset" else [],
+        stores=[f"results/bridging/{{media}}/seed0/stores/{name}.parquet" for name in MEDIA_STORES],
     output:
-        "results/bridging/{suite}/recall.parquet",
+        "results/bridging/{media}/items.parquet",
     log:
-        "results/logs/bridging/{suite}/score.log",
-    benchmark:
-        "results/benchmarks/bridging/{suite}/score.tsv"
+        "results/logs/bridging/{media}/list.log",
+    wildcard_constraints:
+        media="|".join(MEDIA_SUITES),
     conda:
         "../envs/ucl.yaml"
-    params:
-        candidates=PARAMS.media.candidates,
-        draws=PARAMS.media.draws,
     message:
-        "Scoring audio against images, directly and through the bank of texts ({wildcards.suite})"
+        "Listing the clips of {wildcards.media} that every model could embed, and the bank of texts"
     script:
-        "../scripts/score_media.py"
+        "../scripts/list_media.py"

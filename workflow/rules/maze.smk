@@ -25,7 +25,11 @@ experiment(
     ],
 )
 
-MAZE_DATA = "results/maze/minari/ucl/{maze}"
+MAZE_DATA = expand(
+    "results/maze/data/ucl/{{maze}}/{kind}-v0/data/{file}",
+    kind=["oracle", "annotated"],
+    file=["main_data.hdf5", "metadata.json"],
+)
 
 
 wildcard_constraints:
@@ -38,22 +42,27 @@ rule maze:
         tracked("maze"),
 
 
+rule maze_data:
+    input:
+        expand(MAZE_DATA, maze=PARAMS.maze.mazes),
+
+
 rule make_maze_data:
     input:
         modules("maze.storage"),
     output:
-        oracle=directory(f"{MAZE_DATA}/oracle-v0"),
-        annotated=directory(f"{MAZE_DATA}/annotated-v0"),
+        MAZE_DATA,
     log:
-        "results/logs/maze/data_{maze}.log",
+        "results/logs/maze/{maze}/data.log",
     benchmark:
-        "results/benchmarks/maze/data_{maze}.tsv"
+        "results/benchmarks/maze/{maze}/data.tsv"
     conda:
         "../envs/ucl.yaml"
     params:
         section=PARAMS.maze.part(MazeData),
+        root="results/maze/data",
     message:
-        "Walking the oracle through {wildcards.maze} and annotating its states"
+        "Walking the oracle and annotating states in maze {wildcards.maze}"
     script:
         "../scripts/make_maze_data.py"
 
@@ -61,14 +70,14 @@ rule make_maze_data:
 rule train_maze:
     input:
         modules("maze.training", "maze.storage"),
-        rules.make_maze_data.output,
+        MAZE_DATA,
     output:
         weights="results/maze/{maze}/model.safetensors",
         curves="results/maze/{maze}/curves.parquet",
     log:
-        "results/logs/maze/train_{maze}.log",
+        "results/logs/maze/{maze}/train.log",
     benchmark:
-        "results/benchmarks/maze/train_{maze}.tsv"
+        "results/benchmarks/maze/{maze}/train.tsv"
     conda:
         "../envs/ucl.yaml"
     params:
@@ -88,9 +97,9 @@ rule solve_maze:
     output:
         "results/maze/{maze}/occupancy.safetensors",
     log:
-        "results/logs/maze/solve_{maze}.log",
+        "results/logs/maze/{maze}/solve.log",
     benchmark:
-        "results/benchmarks/maze/solve_{maze}.tsv"
+        "results/benchmarks/maze/{maze}/solve.tsv"
     conda:
         "../envs/ucl.yaml"
     params:
@@ -106,15 +115,15 @@ rule solve_maze:
 rule test_maze:
     input:
         modules("maze.study", "maze.storage"),
-        rules.make_maze_data.output,
+        MAZE_DATA,
         weights=rules.train_maze.output.weights,
         occupancy=rules.solve_maze.output,
     output:
         "results/maze/{maze}/scores.parquet",
     log:
-        "results/logs/maze/test_{maze}.log",
+        "results/logs/maze/{maze}/test.log",
     benchmark:
-        "results/benchmarks/maze/test_{maze}.tsv"
+        "results/benchmarks/maze/{maze}/test.tsv"
     conda:
         "../envs/ucl.yaml"
     params:
@@ -131,7 +140,7 @@ rule test_maze:
 rule show_maze:
     input:
         modules("maze.showcase", "maze.study", "maze.storage"),
-        expand(rules.make_maze_data.output, maze=SHOWN_MAZE),
+        expand(MAZE_DATA, maze=SHOWN_MAZE),
         weights=expand(rules.train_maze.output.weights, maze=SHOWN_MAZE),
     output:
         paths="results/maze/show/paths.parquet",

@@ -29,7 +29,7 @@ shown = [*snakemake.output.tables, snakemake.output.metrics]
 runs = [
     tracking.Run(
         experiment="synthetic",
-        name=f"{protocol} {critic} {method}",
+        name=f"{critic} {method} {protocol}",
         params=params | {"protocol": protocol, "critic": critic, "method": method},
         metrics=metrics,
         tags=tags | {"wildcards": f"protocol={protocol} model={critic}"},

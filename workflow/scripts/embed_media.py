@@ -1,4 +1,4 @@
-"""Manifest (and classes) -> the embeddings of one modality by one model, and what could not be read."""
+"""Manifest and classes -> the embeddings of one modality by one model, and what could not be read."""
 
 import shutil
 
@@ -8,16 +8,18 @@ import pyarrow.parquet as pq
 from ucl.files import write_parquet
 from ucl.media.embed import embed
 from ucl.media.encoders import load_encoders
-from ucl.media.manifest import manifest_items
+from ucl.media.manifest import bank_texts, manifest_items
 from ucl.media.store import write_store
 
 device = job.start(snakemake)
 modality, params = snakemake.wildcards.modality, snakemake.params
-if modality == "text" and snakemake.input.classes:
-    classes = pq.read_table(snakemake.input.classes)
-    items = dict(zip(classes["id"].to_pylist(), classes["description"].to_pylist(), strict=True))
+manifest = pq.read_table(snakemake.input.manifest)
+if modality == "text":
+    items = bank_texts(manifest, pq.read_table(snakemake.input.classes) if snakemake.input.classes else None)
 else:
-    items = manifest_items(pq.read_table(snakemake.input.manifest), modality)
+    items = manifest_items(manifest, modality)
+if params.model["library"] == "precomputed":
+    items = {name: name for name in items}
 encoder = load_encoders(**params.model, device=device)[modality]
 store, failures = embed(
     encoder,

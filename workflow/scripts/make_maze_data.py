@@ -1,7 +1,4 @@
-"""Parameters -> two Minari data sets of one maze: the oracle's walks, and states with words."""
-
-import zlib
-from pathlib import Path
+"""Parameters -> the two Minari data sets of one maze, under results/maze/data."""
 
 import job
 import numpy as np
@@ -12,9 +9,7 @@ from ucl.maze.storage import save_annotations, save_trajectories
 
 job.start(snakemake)
 section, layout = snakemake.params.section, layouts.get(snakemake.wildcards.maze)
-root = Path(snakemake.output.oracle).resolve().parents[2]
-seed = zlib.crc32(layout.name.encode())
-walks = oracle_trajectories(layout, section["trajectories"], np.random.default_rng([seed, 1]), section["noise_degrees"])
-save_trajectories(walks, layout, root, seed=seed, noise_degrees=section["noise_degrees"])
-states = annotated_states(layout, section["annotations"], np.random.default_rng([seed, 2]))
-save_annotations(states, layout, root, seed=seed)
+walks = oracle_trajectories(layout, section["trajectories"], np.random.default_rng([0, 1]), section["noise_degrees"])
+save_trajectories(walks, layout, snakemake.params.root, noise_degrees=section["noise_degrees"])
+states = annotated_states(layout, section["annotations"], np.random.default_rng([0, 2]))
+save_annotations(states, layout, snakemake.params.root)

@@ -10,7 +10,7 @@ from ucl.maze.study import Test, draw_bank, read_data, score_banks
 job.start(snakemake)
 params, section = snakemake.params, dict(snakemake.params.section)
 layout = layouts.get(showcase.MAZE)
-futures, _, tokenizer = read_data(showcase.MAZE, "results/maze/minari")
+futures, _, tokenizer = read_data(showcase.MAZE, "results/maze/data")
 model = MazeModel.from_tensors(read_tensors(snakemake.input.weights[0]), params.critic)
 bank = draw_bank(futures, section.pop("bank"), params.discount)
 sees = (layout, model, tokenizer)

@@ -9,7 +9,7 @@ from ucl.maze.study import Test, draw_bank, read_data, score_policies
 
 job.start(snakemake)
 maze, section = snakemake.wildcards.maze, dict(snakemake.params.section)
-futures, _, tokenizer = read_data(maze, "results/maze/minari")
+futures, _, tokenizer = read_data(maze, "results/maze/data")
 bank = draw_bank(futures, section.pop("bank"), snakemake.params.discount)
 model = MazeModel.from_tensors(read_tensors(snakemake.input.weights), snakemake.params.critic)
 exact = read_tensors(snakemake.input.occupancy[0])

@@ -8,7 +8,7 @@ from ucl.maze.study import read_data
 from ucl.maze.training import train
 
 job.start(snakemake)
-futures, annotations, tokenizer = read_data(snakemake.wildcards.maze, "results/maze/minari")
+futures, annotations, tokenizer = read_data(snakemake.wildcards.maze, "results/maze/data")
 settings = MazeTraining.model_validate(snakemake.params.section)
 model, curves = train(futures, annotations, len(tokenizer), settings)
 write_parquet(curves, snakemake.output.curves)

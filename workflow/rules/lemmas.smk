@@ -1,0 +1,73 @@
+# Experiment `lemmas`: Lemmas 1 to 4 and the identities behind contrastive learning, checked by numbers.
+experiment("lemmas", figures=["lemmas_checks"], tables=["lemmas"])
+
+
+rule lemmas:
+    input:
+        shown("lemmas"),
+        tracked("lemmas"),
+
+
+rule check_lemmas:
+    input:
+        modules("lemmas"),
+    output:
+        "results/lemmas/checks.parquet",
+    log:
+        "results/logs/lemmas/check.log",
+    benchmark:
+        "results/benchmarks/lemmas/check.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1
+    params:
+        section=PARAMS.lemmas.model_dump(),
+    message:
+        "Checking Lemmas 1 to 4, NCE, InfoNCE and the occupancy identity"
+    script:
+        "../scripts/check_lemmas.py"
+
+
+rule collect_lemmas:
+    input:
+        modules("lemmas", "tracking"),
+        checks="results/lemmas/checks.parquet",
+    output:
+        runs="results/lemmas/runs.json",
+        metrics=report(
+            metrics_file("lemmas"), caption="../report/lemmas.rst", category="lemmas", labels={"content": "metrics"}
+        ),
+        tables=table_files("lemmas"),
+    log:
+        "results/logs/lemmas/collect.log",
+    benchmark:
+        "results/benchmarks/lemmas/collect.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.lemmas.model_dump(),
+    message:
+        "Collecting the numbers of lemmas"
+    script:
+        "../scripts/collect_lemmas.py"
+
+
+rule draw_lemmas:
+    input:
+        modules("lemmas_figures"),
+        in_root("ucl/figures.py"),
+        checks="results/lemmas/checks.parquet",
+    output:
+        report(figure_files("lemmas"), caption="../report/lemmas.rst", category="lemmas", labels={"content": "figure"}),
+    log:
+        "results/logs/lemmas/draw.log",
+    benchmark:
+        "results/benchmarks/lemmas/draw.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.lemmas.model_dump(include={"seed"}),
+    message:
+        "Drawing the figure of lemmas"
+    script:
+        "../scripts/draw_lemmas.py"

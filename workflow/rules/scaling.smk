@@ -1,0 +1,109 @@
+# Experiment `scaling` (appendix C.1, Fig. 5): recall as the bank grows, for trained joint models and any other
+# embedding file that params.yaml names under `scaling: files`.
+from ucl.config import ScalingRun
+
+experiment("scaling", figures=["scaling_recall", "scaling_error"], tables=["scaling"])
+
+SCALING_MODELS = [*PARAMS.scaling.models, *PARAMS.scaling.files]
+
+
+wildcard_constraints:
+    joint="|".join(SCALING_MODELS),
+
+
+rule scaling:
+    input:
+        shown("scaling"),
+        tracked("scaling"),
+
+
+rule embed_scaling:
+    input:
+        modules("scaling"),
+    output:
+        "results/scaling/{joint}/embeddings.safetensors",
+    log:
+        "results/logs/scaling/embed_{joint}.log",
+    benchmark:
+        "results/benchmarks/scaling/embed_{joint}.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        section=PARAMS.scaling.model_dump(),
+    message:
+        "Training the joint model {wildcards.joint} and embedding its candidates and its bank"
+    script:
+        "../scripts/embed_scaling.py"
+
+
+rule score_scaling:
+    input:
+        modules("scaling"),
+        embeddings=lambda wildcards: PARAMS.scaling.files.get(
+            wildcards.joint, f"results/scaling/{wildcards.joint}/embeddings.safetensors"
+        ),
+    output:
+        "results/scaling/{joint}/scores.parquet",
+    log:
+        "results/logs/scaling/score_{joint}.log",
+    benchmark:
+        "results/benchmarks/scaling/score_{joint}.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1
+    params:
+        section=PARAMS.scaling.part(ScalingRun),
+    message:
+        "Scoring {wildcards.joint} over banks of growing size"
+    script:
+        "../scripts/score_scaling.py"
+
+
+rule collect_scaling:
+    input:
+        modules("scaling", "tracking"),
+        scores=expand("results/scaling/{joint}/scores.parquet", joint=SCALING_MODELS),
+    output:
+        runs="results/scaling/runs.json",
+        metrics=report(
+            metrics_file("scaling"), caption="../report/scaling.rst", category="scaling", labels={"content": "metrics"}
+        ),
+        tables=table_files("scaling"),
+    log:
+        "results/logs/scaling/collect.log",
+    benchmark:
+        "results/benchmarks/scaling/collect.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.scaling.model_dump(),
+    message:
+        "Collecting the numbers of scaling"
+    script:
+        "../scripts/collect_scaling.py"
+
+
+rule draw_scaling:
+    input:
+        modules("scaling_figures"),
+        in_root("ucl/figures.py"),
+        table="reports/tables/scaling.csv",
+    output:
+        report(
+            figure_files("scaling"), caption="../report/scaling.rst", category="scaling", labels={"content": "figure"}
+        ),
+    log:
+        "results/logs/scaling/draw.log",
+    benchmark:
+        "results/benchmarks/scaling/draw.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.scaling.model_dump(include={"candidates", "trials", "queries", "largest"}),
+    message:
+        "Drawing the figures of scaling"
+    script:
+        "../scripts/draw_scaling.py"

@@ -1,0 +1,11 @@
+"""Checks -> figure."""
+
+from pathlib import Path
+
+import job
+import pandas as pd
+
+from ucl.lemmas_figures import draw
+
+job.start(snakemake)
+draw(pd.read_parquet(snakemake.input.checks), Path(snakemake.output[0]).parent)

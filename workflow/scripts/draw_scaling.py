@@ -1,0 +1,13 @@
+"""The table -> figures."""
+
+from pathlib import Path
+
+import job
+import pandas as pd
+
+from ucl.scaling_figures import draw
+
+job.start(snakemake)
+section = snakemake.params.section
+table = pd.read_csv(snakemake.input.table)
+draw(table, Path(snakemake.output[0]).parent, section["candidates"], section["trials"])

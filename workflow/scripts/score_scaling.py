@@ -1,0 +1,11 @@
+"""An embedding file -> Recall@1 of all trials over banks of growing size."""
+
+import job
+
+from ucl.config import ScalingRun
+from ucl.files import read_tensors, write_parquet
+from ucl.scaling import score_model
+
+job.start(snakemake)
+params = ScalingRun.model_validate(snakemake.params.section)
+write_parquet(score_model(params, read_tensors(snakemake.input.embeddings)), snakemake.output[0])
