@@ -10,6 +10,7 @@ include: "workflow/rules/synthetic.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/lemmas.smk"
 include: "workflow/rules/scaling.smk"
+include: "workflow/rules/bridging.smk"
 include: "workflow/rules/maze.smk"
 include: "workflow/rules/report.smk"
 

@@ -55,6 +55,11 @@ class CountBytes(Encoder):
         return torch.tensor([[len(c), c.count(0), sum(c)] for _, c in prepared], dtype=torch.float32)
 
 
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    monkeypatch.setattr("ucl.media.embed.SHARD", 8)
+
+
 @pytest.fixture
 def items(tmp_path: Path) -> dict[str, Path]:
     made = {}
@@ -142,22 +147,22 @@ def test_the_digest_follows_the_weights_and_nothing_else():
 
 def test_embedding_matches_a_plain_loop_and_uses_threads(items, tmp_path):
     encoder = CountBytes()
-    store, failures = embed(encoder, items, shards=tmp_path / "s", batch=4, shard_size=9, progress=False)
+    store, failures = embed(encoder, items, shards=tmp_path / "s", batch=4, progress=False)
     expected = [[i + 1, 1, i * (i + 1) / 2] for i in range(23)]
     assert np.array_equal(store.embeddings.numpy(), np.array(expected, np.float32))
     assert store.ids == list(items)
     assert failures.empty
-    assert encoder.batches == [4, 4, 1, 4, 4, 1, 4, 1]
+    assert encoder.batches == [4, 4, 4, 4, 4, 3]
     assert threading.get_ident() not in encoder.threads
     assert torch.equal(encoder.encode(list(items.values())), store.embeddings)
 
 
 def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(items, tmp_path):
-    whole, _ = embed(CountBytes(), items, shards=tmp_path / "whole", batch=4, shard_size=8, progress=False)
+    whole, _ = embed(CountBytes(), items, shards=tmp_path / "whole", batch=4, progress=False)
     with pytest.raises(KeyboardInterrupt):
-        embed(CountBytes(stop_after=3), items, shards=tmp_path / "s", batch=4, shard_size=8, progress=False)
+        embed(CountBytes(stop_after=3), items, shards=tmp_path / "s", batch=4, progress=False)
     second = CountBytes()
-    store, _ = embed(second, items, shards=tmp_path / "s", batch=4, shard_size=8, progress=False)
+    store, _ = embed(second, items, shards=tmp_path / "s", batch=4, progress=False)
     assert "clip0.bin" not in second.seen
     assert len(second.seen) == 15
     assert torch.equal(store.embeddings, whole.embeddings)
@@ -167,7 +172,7 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(items, tmp_path):
 
 
 def test_a_changed_file_or_other_weights_are_embedded_again(items, tmp_path):
-    kwargs = {"shards": tmp_path / "s", "batch": 4, "shard_size": 8, "progress": False}
+    kwargs = {"shards": tmp_path / "s", "batch": 4, "progress": False}
     embed(CountBytes(), items, **kwargs)
     items["id9"].write_bytes(b"\x05" * 10)
     os.utime(items["id9"], ns=(1, 1))
@@ -183,7 +188,7 @@ def test_a_changed_file_or_other_weights_are_embedded_again(items, tmp_path):
 def test_unreadable_items_are_recorded_and_do_not_stop_the_run(items, tmp_path):
     items["id3"].write_bytes(b"bad")
     items["id22"].write_bytes(b"bad")
-    kwargs = {"shards": tmp_path / "s", "batch": 4, "shard_size": 8, "max_failed": 0.1, "progress": False}
+    kwargs = {"shards": tmp_path / "s", "batch": 4, "max_failed": 0.1, "progress": False}
     for _ in range(2):  # the second call reads the shards
         store, failures = embed(CountBytes(), items, **kwargs)
         assert len(store.ids) == 21
@@ -195,9 +200,7 @@ def test_unreadable_items_are_recorded_and_do_not_stop_the_run(items, tmp_path):
 def test_a_whole_shard_may_fail(items, tmp_path):
     for i in range(8, 16):
         items[f"id{i}"].write_bytes(b"bad")
-    store, failures = embed(
-        CountBytes(), items, shards=tmp_path / "s", batch=4, shard_size=8, max_failed=0.5, progress=False
-    )
+    store, failures = embed(CountBytes(), items, shards=tmp_path / "s", batch=4, max_failed=0.5, progress=False)
     assert len(failures) == 8
     assert len(store.ids) == 15
 
@@ -223,3 +226,12 @@ def test_a_bug_in_the_encoder_is_not_taken_for_a_corrupt_file(items, tmp_path):
 def test_no_items_is_an_error(tmp_path):
     with pytest.raises(InputError, match="no items"):
         embed(CountBytes(), {}, shards=tmp_path / "s", batch=3, progress=False)
+
+
+def test_the_allowed_share_is_meant_exactly(items, tmp_path):
+    for name in list(items)[:7]:
+        items[name].write_bytes(b"bad")
+    kwargs = {"shards": tmp_path / "s", "batch": 4, "progress": False}
+    assert len(embed(CountBytes(), items, max_failed=7 / 23, **kwargs)[1]) == 7
+    with pytest.raises(InputError, match="7 of 23"):
+        embed(CountBytes(), items, max_failed=6.9 / 23, **kwargs)

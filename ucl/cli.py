@@ -13,6 +13,7 @@ import typer
 
 from ucl.bank import Bank
 from ucl.bridge import Bridge
+from ucl.cli_workflow import params, track
 from ucl.critics import CRITICS, Critic
 from ucl.errors import InputError
 from ucl.files import replacing, write_parquet, write_tensors
@@ -32,6 +33,8 @@ app = typer.Typer(
 )
 bank_app = typer.Typer(help="Banks of the shared modality.", no_args_is_help=True)
 app.add_typer(bank_app, name="bank")
+app.command()(params)
+app.command()(track)
 
 
 class Kind(StrEnum):

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from ucl.errors import InputError
 
-__all__ = ["Params", "Section", "load_params", "validate"]
+__all__ = ["Params", "Section", "describe", "load_params", "validate"]
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -92,6 +92,58 @@ class SyntheticGrid(Section):
     dimension: list[Count] = Field(min_length=1, description="dimensions d of the representations")
     log_scale: list[float] = Field(min_length=1, description="initial log scales s0")
     norm_penalty: list[NotNegative] = Field(min_length=1, description="weights of the norm penalty")
+
+
+class EmbedDims(Section):
+    """Widths of the embeddings; unlike widths, as of models from different makers."""
+
+    image_text: Count = Field(description="of the image-text model (CLIP's role)")
+    audio_text: Count = Field(description="of the audio-text model (CLAP's role)")
+    audio_image: Count = Field(description="of the audio-image model (the ground truth of audio to image)")
+    joint: Count = Field(description="of the joint models (LanguageBind's and ImageBind's roles)")
+
+
+class ContrastiveTraining(Section):
+    """Training of the encoders of digits."""
+
+    width: Annotated[int, Field(ge=16, multiple_of=16)] = Field(description="width of the transformers; 16 a head")
+    layers: Count = Field(description="layers of the transformers")
+    batches: Annotated[int, Field(ge=10)] = Field(description="batches a model sees, all kinds of pairs together")
+    batch: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch")
+    learning_rate: Positive = Field(description="peak learning rate of the transformers (AdamW, one cycle)")
+    fast_learning_rate: Positive = Field(description="peak learning rate of the convolutions and perceptrons")
+    weight_decay: NotNegative = Field(description="weight decay of AdamW")
+
+
+class HeldOut(Section):
+    """Voices or speakers that training never hears."""
+
+    validation: list[str] = Field(min_length=1, description="on whom settings may be chosen")
+    test: list[str] = Field(min_length=1, description="on whom the report's numbers are measured")
+
+
+SuiteName = Literal["digits", "recorded_digits", "audioset", "folder"]
+
+
+class Bridging(Section):
+    """Experiment `bridging` (sections 6.2.1, 6.2.2 and C.2)."""
+
+    suites: list[SuiteName] = Field(
+        min_length=1,
+        description="what to bridge: digits (shipped), recorded_digits (DVC), audioset (network), folder (one's own)",
+    )
+    seeds: Count = Field(description="sets of encoders that are trained, each with its own draws; digits suites only")
+    embed_dims: EmbedDims
+    training: ContrastiveTraining
+    candidates: list[Annotated[int, Field(ge=2)]] = Field(
+        min_length=1, description="candidates a query is ranked among; the first number is the metrics'"
+    )
+    draws: Count = Field(description="random candidate sets per query")
+    bank_sizes: list[Count] = Field(min_length=1, description="phrases in the bank; the whole grammar is added")
+    bank_draws: Count = Field(description="random banks per size and seed")
+    voices: HeldOut = Field(description="suite digits: synthetic voices")
+    speakers: HeldOut = Field(description="suite recorded_digits: people")
+    shown_misses: Annotated[int, Field(ge=0)] = Field(description="queries on the gallery page that LogSumExp misses")
 
 
 MazeName = Literal[
@@ -247,11 +299,11 @@ class Params(Section):
 
     synthetic: Synthetic
     synthetic_grid: SyntheticGrid
-    maze: Maze
-
+    bridging: Bridging
     media: Media
     lemmas: Lemmas
     scaling: Scaling
+    maze: Maze
 
 
 def validate(config: Mapping[str, Any]) -> Params:
@@ -266,6 +318,18 @@ def validate(config: Mapping[str, Any]) -> Params:
 def load_params(path: str | Path) -> Params:
     """Read and check a parameter file."""
     return validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
+
+
+def describe(model: type[BaseModel], values: BaseModel, prefix: str = "") -> list[tuple[str, Any, str]]:
+    """Every key with its value and its meaning, in the order of the file."""
+    rows: list[tuple[str, Any, str]] = []
+    for name, field in model.model_fields.items():
+        key, value = f"{prefix}{name}", getattr(values, name)
+        if isinstance(value, BaseModel):
+            rows += describe(type(value), value, f"{key}.")
+        else:
+            rows.append((key, value, field.description or ""))
+    return rows
 
 
 def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:

@@ -35,7 +35,7 @@ class Run:
     experiment: str  # without the prefix `ucl/`
     name: str
     params: dict[str, Any]  # flat, named as in params.yaml
-    metrics: dict[str, list[list[float]]]  # key -> [[step, value], ...]
+    metrics: dict[str, list[list[int | float]]]  # key -> [[step, value], ...]
     tags: dict[str, str] = field(default_factory=dict)
     artifacts: list[str] = field(default_factory=list)  # files, relative to the working directory
 

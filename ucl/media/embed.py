@@ -7,8 +7,9 @@ encoder's facts and a digest of its items, so that a second run keeps exactly th
 import hashlib
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ __all__ = ["embed", "encode_batches"]
 
 FAILURES = ["id", "path", "reason"]
 BATCHES_AHEAD = 2
+SHARD = 256  # items, at most; what a killed run loses
+
+Failure = tuple[str, str, str]  # id, path, reason
 
 
 def embed(
@@ -39,7 +43,6 @@ def embed(
     *,
     shards: str | Path,
     batch: int,
-    shard_size: int = 4096,
     workers: int = 2,
     max_failed: float = 0.05,
     progress: bool = True,
@@ -49,34 +52,42 @@ def embed(
     `shards` is a folder for the finished parts: after an interruption a second call goes on from there. Raises
     `InputError` as soon as more than the share `max_failed` of all items has failed.
     """
-    names = list(items)
-    parts, failures = [], pd.DataFrame(columns=FAILURES)
     label = f"{encoder.info.model} {encoder.info.modality}"
-    with tqdm(total=len(names), desc=label, unit="item", disable=not progress) as bar:
-        for start in range(0, len(names), shard_size):
-            chunk = {name: items[name] for name in names[start : start + shard_size]}
-            path = Path(shards) / f"{start // shard_size:05d}.parquet"
-            if not _finished(path, encoder.info, chunk):
-                _write_shard(path, encoder, chunk, batch, workers, bar, _allowed(len(names), max_failed, failures))
+    if not items:
+        raise InputError(f"{label}: no items to embed; is the manifest empty?")
+    chunks = {Path(shards) / f"{i:05d}.parquet": chunk for i, chunk in enumerate(_chunks(items, batch))}
+    todo = [path for path, chunk in chunks.items() if not _finished(path, encoder.info, chunk)]
+    batches = [part for path in todo for part in _split(list(chunks[path].values()), batch)]
+    stream = encode_batches(encoder, batches, workers=workers)
+    parts: list[Store] = []
+    failures: list[Failure] = []
+    with tqdm(total=len(items), desc=label, unit="item", disable=not progress) as bar, closing(stream):
+        for path, chunk in chunks.items():
+            if path in todo:
+                reasons: list[str | None] = []
+                rows: list[Tensor] = []
+                while len(reasons) < len(chunk):
+                    why, embedded = next(stream)
+                    reasons, rows = [*reasons, *why], [*rows, embedded]
+                    bar.update(len(why))
+                    _stop_at(max_failed, len(items), [*failures, *_failed(chunk, reasons)])
+                _write_shard(path, encoder.info, chunk, reasons, torch.cat(rows))
             else:
                 bar.update(len(chunk))
-            part, failed = _read_shard(path, encoder.info, chunk)
+            part, reasons = _read_shard(path, encoder.info)
             parts.append(part)
-            failures = pd.concat([failures, failed], ignore_index=True) if len(failed) else failures
-            _allowed(len(names), max_failed, failures)
-    if not parts:
-        raise InputError(f"{label}: no items to embed; is the manifest empty?")
-    return merge_stores(parts), failures
+            failures += _failed(chunk, reasons)
+    _stop_at(max_failed, len(items), failures)
+    return merge_stores(parts), pd.DataFrame(failures, columns=FAILURES)
 
 
 def encode_batches(
-    encoder: Encoder, items: Sequence[Any], *, batch: int, workers: int
-) -> Iterator[tuple[list[str | None], Float[Tensor, "m d"]]]:
+    encoder: Encoder, batches: Sequence[Sequence[Any]], *, workers: int
+) -> Generator[tuple[list[str | None], Float[Tensor, "m d"]], None, None]:
     """Per batch: the reason of failure of each item (None where it worked) and the rows of those that worked.
 
     While one batch is in the model, the next ones are read and decoded in `workers` threads.
     """
-    batches = [items[i : i + batch] for i in range(0, len(items), batch)]
     with ThreadPoolExecutor(workers) as pool:
         pending: deque[list[Future[Any]]] = deque()
         try:
@@ -88,6 +99,15 @@ def encode_batches(
         finally:
             for future in (future for futures in pending for future in futures):
                 future.cancel()
+
+
+def _split(items: list[Any], size: int) -> list[list[Any]]:
+    return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def _chunks(items: Mapping[str, Any], batch: int) -> list[dict[str, Any]]:
+    """The items of each shard: a whole number of batches."""
+    return [dict(part) for part in _split(list(items.items()), max(SHARD // batch, 1) * batch)]
 
 
 def _attempt(encoder: Encoder, item: Any) -> Any:
@@ -105,63 +125,50 @@ def _forward(encoder: Encoder, prepared: list[Any]) -> tuple[list[str | None], F
     return reasons, rows
 
 
-def _allowed(total: int, max_failed: float, failures: pd.DataFrame) -> int:
-    """How many more items may fail; raises where it is already too many."""
-    left = int(max_failed * total) - len(failures)
-    if left < 0:
-        first = failures.iloc[0]
+def _failed(chunk: Mapping[str, Any], reasons: Sequence[str | None]) -> list[Failure]:
+    """The failures among the first items of a chunk."""
+    told = zip(chunk.items(), reasons, strict=False)
+    return [(name, str(item), reason) for (name, item), reason in told if reason is not None]
+
+
+def _stop_at(max_failed: float, total: int, failures: Sequence[Failure]) -> None:
+    if len(failures) > max_failed * total + 1e-9:
+        _, path, reason = failures[0]
         raise InputError(
             f"{len(failures)} of {total} items could not be read, more than the allowed share of {max_failed:g}; "
-            f"first: {first['path']}: {first['reason']}"
+            f"first: {path}: {reason}"
         )
-    return left
 
 
 def _write_shard(
-    path: Path, encoder: Encoder, chunk: Mapping[str, Any], batch: int, workers: int, bar: tqdm, allowed: int
+    path: Path, info: EncoderInfo, chunk: Mapping[str, Any], reasons: list[str | None], rows: Float[Tensor, "m d"]
 ) -> None:
-    reasons: list[str | None] = []
-    rows = []
-    for why, embedded in encode_batches(encoder, list(chunk.values()), batch=batch, workers=workers):
-        reasons += why
-        rows.append(embedded)
-        bar.update(len(why))
-        if sum(reason is not None for reason in reasons) > allowed:
-            break  # the shard is written as far as it went; `embed` reads it and tells the first failure
-    names = list(chunk)[: len(reasons)]
-    failed = np.array([reason is not None for reason in reasons])
-    values = np.zeros((len(names), encoder.info.width), np.float32)
-    values[~failed] = torch.cat(rows).numpy()
-    column = pa.FixedSizeListArray.from_arrays(values.reshape(-1), encoder.info.width)
-    table = pa.table({"id": names, "embedding": column, "reason": pa.array(reasons, pa.string())})
-    facts = {"ucl.encoder": json.dumps(asdict(encoder.info)), "ucl.items": _items_digest(chunk, len(names))}
+    values = np.zeros((len(chunk), info.width), np.float32)
+    values[[reason is None for reason in reasons]] = rows.numpy()
+    column = pa.FixedSizeListArray.from_arrays(values.reshape(-1), info.width)
+    table = pa.table({"id": list(chunk), "embedding": column, "reason": pa.array(reasons, pa.string())})
     with replacing(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(facts), temporary)
+        pq.write_table(table.replace_schema_metadata(_facts(info, chunk)), temporary)
 
 
 def _finished(path: Path, info: EncoderInfo, chunk: Mapping[str, Any]) -> bool:
     """Whether this shard is there, of these items and this encoder."""
-    if not path.exists():
-        return False
-    metadata = pq.read_schema(path).metadata or {}
-    same_encoder = metadata.get(b"ucl.encoder") == json.dumps(asdict(info)).encode()
-    return same_encoder and metadata.get(b"ucl.items") == _items_digest(chunk, len(chunk)).encode()
+    metadata = pq.read_schema(path).metadata or {} if path.exists() else {}
+    return all(metadata.get(key.encode()) == value.encode() for key, value in _facts(info, chunk).items())
 
 
-def _read_shard(path: Path, info: EncoderInfo, chunk: Mapping[str, Any]) -> tuple[Store, pd.DataFrame]:
+def _read_shard(path: Path, info: EncoderInfo) -> tuple[Store, list[str | None]]:
     table = pq.read_table(path)
     good = table.filter(pa.compute.is_null(table["reason"])).combine_chunks()
-    bad = table.filter(pa.compute.is_valid(table["reason"])).select(["id", "reason"]).to_pandas()
-    bad.insert(1, "path", [str(chunk[name]) for name in bad["id"]])
     values = good["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     embeddings = torch.from_numpy(np.array(values, np.float32)).reshape(-1, info.width)
-    return Store(info, good["id"].to_pylist(), embeddings), bad[FAILURES]
+    return Store(info, good["id"].to_pylist(), embeddings), table["reason"].to_pylist()
 
 
-def _items_digest(chunk: Mapping[str, Any], count: int) -> str:
-    """Ids and items; a file also by its size and its time of change, so that a replaced file is embedded again."""
-    digest = hashlib.sha256(str(count).encode())
+def _facts(info: EncoderInfo, chunk: Mapping[str, Any]) -> dict[str, str]:
+    """What a shard is made of: the encoder, and the items; a file also by its size and time of change."""
+    digest = hashlib.sha256()
     for name, item in chunk.items():
         state = (item.stat().st_size, item.stat().st_mtime_ns) if isinstance(item, Path) and item.exists() else ()
         digest.update(json.dumps([name, str(item), *state]).encode())
-    return digest.hexdigest()
+    return {"ucl.encoder": json.dumps(asdict(info)), "ucl.items": digest.hexdigest()}

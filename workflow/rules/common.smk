@@ -21,9 +21,9 @@ EXPERIMENTS = {}  # name -> figures and tables, in the order of the report; fill
 PLUMBING = {"config", "errors", "figures", "files", "tables"}
 
 
-def experiment(name, figures, tables):
-    """Register what an experiment shows: stems of its figures and tables, without folder and suffix."""
-    EXPERIMENTS[name] = {"figures": figures, "tables": tables}
+def experiment(name, figures, tables, pages=()):
+    """Register what an experiment shows: stems of its figures and tables, without folder and suffix; extra pages."""
+    EXPERIMENTS[name] = {"figures": figures, "tables": tables, "pages": [f"reports/{page}.html" for page in pages]}
 
 
 def figure_files(name):
@@ -45,7 +45,7 @@ def tracked(name):
 
 def shown(name):
     """What an experiment gives the report."""
-    return [*figure_files(name), *table_files(name), metrics_file(name)]
+    return [*figure_files(name), *table_files(name), *EXPERIMENTS[name]["pages"], metrics_file(name)]
 
 
 def in_root(path):

@@ -1,0 +1,53 @@
+"""The report says what the metrics say, and its page needs no other file."""
+
+import re
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from ucl.files import write_json, write_text
+from ucl.report import render
+
+PNG = bytes.fromhex("89504e470d0a1a0a")
+
+
+def prepare(folder: Path, section: str) -> dict[str, object]:
+    templates = folder / "templates"
+    write_text("# Report\n\n{% for s in sections %}\n{{ s }}\n{% endfor %}", templates / "page.md.j2")
+    write_text("<html><body>{{ body }}</body></html>", templates / "page.html.j2")
+    write_text(section, templates / "demo.md.j2")
+    write_json({"direct": {"recall_at_1": 0.12345, "sd": 0.01}}, folder / "reports/metrics/demo.json")
+    write_text("| k | v |\n|:--|--:|\n| one | 1 |\n", folder / "reports/tables/demo.md")
+    write_text("k,v\none,1\n", folder / "reports/tables/demo.csv")
+    write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", folder / "reports/figures/small.svg")
+    write_text("<svg>" + " " * 300_000 + "</svg>", folder / "reports/figures/large.svg")
+    (folder / "reports/figures/large.png").write_bytes(PNG)
+    return {
+        "templates": templates,
+        "experiments": ["demo"],
+        "params": {"demo": {"seeds": 7}},
+        "markdown_path": folder / "reports/README.md",
+        "html_path": folder / "reports/index.html",
+    }
+
+
+def test_numbers_tables_and_figures(tmp_path: Path) -> None:
+    section = "## demo\n\n{{ params.seeds }} seeds: {{ metrics.direct | pm }}\n\n{{ table('demo') }}\n"
+    section += "{{ csv('demo').loc[0, 'v'] }}\n\n{{ figure('small', 'A caption') }}\n{{ figure('large', 'Another') }}"
+    arguments = prepare(tmp_path, section)
+    render(**arguments)  # type: ignore[arg-type]
+    text = (tmp_path / "reports/README.md").read_text()
+    assert "7 seeds: 0.123 ± 0.010" in text
+    assert "![A caption](figures/small.svg)" in text
+    page = (tmp_path / "reports/index.html").read_text()
+    assert re.search(r"<td[^>]*>one</td>", page)
+    sources = re.findall(r'src="([^"]{0,24})', page)
+    assert [source.split(";")[0] for source in sources] == ["data:image/svg+xml", "data:image/png"]
+
+
+def test_a_number_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    arguments = prepare(tmp_path, "{{ metrics.monte_carlo.recall_at_1 }}")
+    with pytest.raises(UndefinedError):
+        render(**arguments)  # type: ignore[arg-type]
+    assert not (tmp_path / "reports/index.html").exists()

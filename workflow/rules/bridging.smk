@@ -1,0 +1,207 @@
+# Experiment `bridging` (sections 6.2.1, 6.2.2, C.2): real media through separately trained encoders.
+# A suite gives items.parquet and, per seed, a folder of stores <model>.<modality>.parquet; all else is shared.
+from ucl.config import ContrastiveTraining
+
+TRAINED = ["digits", "recorded_digits"]  # suites whose encoders the workflow trains, one set per seed
+TRAINED_STORES = [
+    "image_text.image",
+    "image_text.text",
+    "audio_text.audio",
+    "audio_text.text",
+    "audio_image.audio",
+    "audio_image.image",
+    *[f"joint_{middle}.{modality}" for middle in ("text", "image", "audio") for modality in ("audio", "image", "text")],
+]
+SPEECH = {"digits": in_root("data/digits/clips.parquet"), "recorded_digits": in_root("data/fsdd/recordings")}
+SPEECH_FILES = {"digits": SPEECH["digits"], "recorded_digits": pulled("fsdd/recordings")}  # what jobs wait for
+SUITES = PARAMS.bridging.suites
+TRAINED_SUITES = [suite for suite in SUITES if suite in TRAINED]
+# Per suite, the stores of a set of models, and the numbers of the sets.
+SUITE_STORES = {suite: TRAINED_STORES for suite in TRAINED} | {suite: MEDIA_STORES for suite in MEDIA_SUITES}
+SUITE_SEEDS = {suite: range(PARAMS.bridging.seeds) for suite in TRAINED} | {suite: [0] for suite in MEDIA_SUITES}
+
+experiment(
+    "bridging",
+    figures=["bridging_audio_image", "bridging_bank", "bridging_swapped"],
+    tables=["bridging", "bridging_bank", "bridging_uniformity"],
+    pages=["bridging_gallery"],
+)
+# Every set of models of every chosen suite.
+SETS = [f"results/bridging/{suite}/seed{seed}" for suite in SUITES for seed in SUITE_SEEDS[suite]]
+
+
+wildcard_constraints:
+    suite=r"digits|recorded_digits|audioset|folder",
+    trained=r"digits|recorded_digits",
+    seed=r"\d+",
+
+
+rule bridging:
+    input:
+        shown("bridging"),
+        tracked("bridging"),
+
+
+rule prepare_digits:
+    input:
+        modules("media.digits"),
+        speech=lambda wildcards: SPEECH_FILES[wildcards.trained],
+    output:
+        table="results/bridging/{trained}/items.parquet",
+        content="results/bridging/{trained}/content.safetensors",
+    log:
+        "results/logs/bridging/{trained}/prepare.log",
+    benchmark:
+        "results/benchmarks/bridging/{trained}/prepare.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        source=lambda wildcards: SPEECH[wildcards.trained],
+        held_out=lambda wildcards: (
+            PARAMS.bridging.voices if wildcards.trained == "digits" else PARAMS.bridging.speakers
+        ).model_dump(),
+    message:
+        "Preparing images, phrases and spoken digits of {wildcards.trained}"
+    script:
+        "../scripts/prepare_digits.py"
+
+
+rule train_digits:
+    input:
+        modules("media.trained"),
+        table="results/bridging/{trained}/items.parquet",
+        content="results/bridging/{trained}/content.safetensors",
+    output:
+        stores=[f"results/bridging/{{trained}}/seed{{seed}}/stores/{name}.parquet" for name in TRAINED_STORES],
+        losses="results/bridging/{trained}/seed{seed}/losses.parquet",
+    log:
+        "results/logs/bridging/{trained}/train_{seed}.log",
+    benchmark:
+        "results/benchmarks/bridging/{trained}/train_{seed}.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1  # the models are small: one seed a core beats one seed on two
+    params:
+        training=PARAMS.bridging.training.model_dump(),
+        embed_dims=PARAMS.bridging.embed_dims.model_dump(),
+    message:
+        "Training pairwise and joint models of {wildcards.trained}, seed {wildcards.seed}, and embedding all items"
+    script:
+        "../scripts/train_digits.py"
+
+
+rule score_bridging:
+    input:
+        modules("media.bridging"),
+        table="results/bridging/{suite}/items.parquet",
+        stores=lambda wildcards: [
+            f"results/bridging/{wildcards.suite}/seed{wildcards.seed}/stores/{name}.parquet"
+            for name in SUITE_STORES[wildcards.suite]
+        ],
+    output:
+        recall="results/bridging/{suite}/seed{seed}/recall.parquet",
+        banks="results/bridging/{suite}/seed{seed}/banks.parquet",
+        uniformity="results/bridging/{suite}/seed{seed}/uniformity.parquet",
+    log:
+        "results/logs/bridging/{suite}/score_{seed}.log",
+    benchmark:
+        "results/benchmarks/bridging/{suite}/score_{seed}.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1
+    params:
+        section=PARAMS.bridging.model_dump(include={"candidates", "draws", "bank_sizes", "bank_draws"}),
+    message:
+        "Scoring {wildcards.suite}, seed {wildcards.seed}: direct, LogSumExp, joint, ground truth"
+    script:
+        "../scripts/score_bridging.py"
+
+
+rule collect_bridging:
+    input:
+        modules("media.bridging", "tracking"),
+        table=expand("results/bridging/{suite}/items.parquet", suite=SUITES),
+        recall=expand("{set}/recall.parquet", set=SETS),
+        banks=expand("{set}/banks.parquet", set=SETS),
+        uniformity=expand("{set}/uniformity.parquet", set=SETS),
+        losses=expand(
+            "results/bridging/{suite}/seed{seed}/losses.parquet",
+            suite=TRAINED_SUITES,
+            seed=range(PARAMS.bridging.seeds),
+        ),
+    output:
+        recall="results/bridging/recall.parquet",
+        banks="results/bridging/banks.parquet",
+        runs="results/bridging/runs.json",
+        metrics=report(
+            metrics_file("bridging"),
+            caption="../report/bridging.rst",
+            category="bridging",
+            labels={"content": "metrics"},
+        ),
+        tables=table_files("bridging"),
+    log:
+        "results/logs/bridging/collect.log",
+    benchmark:
+        "results/benchmarks/bridging/collect.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.bridging.model_dump(),
+    message:
+        "Collecting the numbers of bridging"
+    script:
+        "../scripts/collect_bridging.py"
+
+
+rule draw_bridging:
+    input:
+        modules("media.bridging_figures"),
+        in_root("ucl/figures.py"),
+        recall="results/bridging/recall.parquet",
+        banks="results/bridging/banks.parquet",
+    output:
+        report(
+            figure_files("bridging"),
+            caption="../report/bridging.rst",
+            category="bridging",
+            labels=lambda wildcards, output: {"content": "figure"},
+        ),
+    log:
+        "results/logs/bridging/draw.log",
+    benchmark:
+        "results/benchmarks/bridging/draw.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.bridging.model_dump(include={"candidates", "seeds"}),
+    message:
+        "Drawing the figures of bridging"
+    script:
+        "../scripts/draw_bridging.py"
+
+
+rule show_bridging:
+    input:
+        modules("media.gallery", "media.digits"),
+        template=in_root("workflow/report/bridging_gallery.html.j2"),
+        speech=[SPEECH_FILES[suite] for suite in TRAINED_SUITES],
+        table=expand("results/bridging/{suite}/items.parquet", suite=TRAINED_SUITES),
+        content=expand("results/bridging/{suite}/content.safetensors", suite=TRAINED_SUITES),
+        stores=expand("results/bridging/{suite}/seed0/stores/{name}.parquet", suite=TRAINED_SUITES, name=TRAINED_STORES),
+    output:
+        "reports/bridging_gallery.html",
+    log:
+        "results/logs/bridging/show.log",
+    benchmark:
+        "results/benchmarks/bridging/show.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        sources={suite: SPEECH[suite] for suite in TRAINED_SUITES},
+        candidates=PARAMS.bridging.candidates[0],
+        misses=PARAMS.bridging.shown_misses,
+    message:
+        "Making the page to look at and listen to"
+    script:
+        "../scripts/show_bridging.py"

@@ -1,0 +1,12 @@
+"""Tables -> figures."""
+
+from pathlib import Path
+
+import job
+import pandas as pd
+
+from ucl.media.bridging_figures import draw
+
+job.start(snakemake)
+recall, banks = pd.read_parquet(snakemake.input.recall), pd.read_parquet(snakemake.input.banks)
+draw(recall, banks, Path(snakemake.output[0]).parent)
