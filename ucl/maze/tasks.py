@@ -6,7 +6,7 @@ a user passes to `reset` and `step`.
 
 import string
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -94,9 +94,9 @@ class Tasks:
         return cells
 
 
-@cache
+@lru_cache(maxsize=64)
 def tasks(maze: str, split: str, instruction: str | None) -> Tasks:
-    """`Tasks`, prepared once for all environments of a process."""
+    """`Tasks`, prepared once for all environments of a process that share a maze."""
     return Tasks(maze, split, instruction)
 
 
