@@ -46,7 +46,7 @@ def draw(summary: Mapping[str, Entries], stem: str | Path, candidates: int, seed
         axes[0, 0].set(yticks=range(len(shown)), yticklabels=[METHOD_NAMES[m] for m in shown], xlim=(-0.03, 1.03))
         axes[0, 0].invert_yaxis()
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
+        figure.legend(handles, labels, loc="outside lower center", ncols=4 if columns > 2 else 2, fontsize=8)
         figure.suptitle(f"Recall@1 among {candidates}: mean and 95 % interval over {seeds} seeds", fontsize=9)
         save_figure(figure, stem)
 

@@ -26,7 +26,10 @@ class RelativeRepresentations(Peer):
 
 
 class ASIF(RelativeRepresentations):
-    """The same with only the k largest coordinates kept, raised to a power (Norelli and others, 2023: 800 and 8)."""
+    """The same with only the k largest coordinates kept, raised to a power (Norelli and others, 2023: 800 and 8).
+
+    A query that points away from the whole bank keeps nothing, and all its scores tie.
+    """
 
     name = "asif"
 
