@@ -24,8 +24,9 @@ from ucl.rows import as_rows
 
 __all__ = ["Bridge", "Candidates", "Retrieval", "log_sum_exp_scores"]
 
-# Below this sum of scales the tolerance of 5e-7 times it is finer than float32 products: they are made in float64.
-SMALL_SCALE = 16.0
+# Below this sum of scales, products are made in float64: the rounding of the scores takes 70 % of the tolerance of
+# 5e-7 times the sum, and the proven bound on a float32 product, 1e-5, must fit into the rest.
+SMALL_SCALE = 64.0
 BLOCK_NUMBERS = 2**22  # scores a block holds, about: small enough for a cache, large enough for a matrix product
 PREPARED_BLOCK = 4096  # samples in a block of prepared candidates
 TILE = 2**24  # entries of the grid that `retrieve` holds at once
