@@ -16,7 +16,7 @@ paper: $(STAMP)
 	snakemake --cores all
 
 test: $(STAMP)
-	pytest
+	pytest -n 2 --dist loadfile
 
 lint: $(STAMP)
 	ruff check .

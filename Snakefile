@@ -11,6 +11,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/lemmas.smk"
 include: "workflow/rules/scaling.smk"
 include: "workflow/rules/bridging.smk"
+include: "workflow/rules/maze.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -97,11 +97,10 @@ def against_peers(*arrays: torch.Tensor) -> Iterator[Line]:
 
 def exponents() -> Iterator[Line]:
     a, c, b1, b2 = draw(1000, 1000, 160_000, 64)
-    banks, sides = [20_000, 40_000, 80_000, 160_000], [500, 707, 1000, 1414]
+    banks, sides = [20_000, 40_000, 80_000, 160_000], [1414, 2000, 2828, 4000]
     bridges = [Bridge(AB, BC, Bank(b1[:m], b2[:m])) for m in banks]
     in_m = median_seconds(*(lambda b=b: b.score(a[:300], c[:300], progress=False).scores for b in bridges))
-    a, c, b1, b2 = draw(4000, 4000, 8_192, 8)
-    sides = [1000, 1414, 2000, 2828, 4000]
+    a, c, b1, b2 = draw(sides[-1], sides[-1], 4096, 8)
     bridge = Bridge(AB, BC, Bank(b1, b2))
     in_grid = median_seconds(*(lambda s=s: bridge.score(a[:s], c[:s], progress=False).scores for s in sides))
     for what, sizes, times in (("M", banks, in_m), ("n k", [s * s for s in sides], in_grid)):

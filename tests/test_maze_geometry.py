@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.ndimage import label
 
 from ucl.errors import InputError
 from ucl.maze import layouts
@@ -64,14 +66,26 @@ def test_motion_is_the_limit_of_dense_sampling(name: str) -> None:
     assert (clearance(layout, moved) > M - 1e-9).all()
 
 
+def build(maze: str | np.ndarray) -> Layout:
+    """A maze by name, or the largest connected part of a random map."""
+    if isinstance(maze, str):
+        return layouts.get(maze)
+    regions, _ = label(maze)
+    return Layout("random", regions == 1 + np.argmax(np.bincount(regions.ravel())[1:]))
+
+
+random_maps = arrays(bool, st.tuples(st.integers(1, 7), st.integers(1, 7))).filter(np.any)
+any_maze = st.one_of(st.sampled_from(list(layouts.MAZES)), random_maps)
+
+
 @given(
-    st.sampled_from([*layouts.MAZES, ".#.\n...\n.#.", "#..\n...\n..#"]),
+    any_maze,
     st.integers(0, 2**32 - 1),
     st.lists(st.one_of(st.floats(-7, 7), st.sampled_from(DIRECTIONS.tolist())), min_size=20, max_size=60),
 )
 @settings(max_examples=60, deadline=None)
-def test_a_walk_never_enters_or_crosses_a_wall(maze: str, seed: int, angles: list[float]) -> None:
-    layout = layouts.get(maze)
+def test_a_walk_never_enters_or_crosses_a_wall(maze: str | np.ndarray, seed: int, angles: list[float]) -> None:
+    layout = build(maze)
     at = starts(layout, 30, seed)
     for angle in angles:
         before, at = at, move(layout, at, np.full(len(at), angle))

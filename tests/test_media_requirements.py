@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import torch
 from mirror import ROOT
 
 from ucl.config import PretrainedModel, load_params
 from ucl.errors import InputError
+from ucl.files import write_parquet
 from ucl.media import hub, requirements
+from ucl.media.base import EncoderInfo
+from ucl.media.bridging import evaluate, read_suite
 from ucl.media.manifest import bank_texts, suite_items
 from ucl.media.requirements import missing_data, missing_media, missing_weights
+from ucl.media.store import Store, write_store
 
 
 def test_items_are_what_every_model_could_embed():
@@ -119,3 +124,27 @@ def test_snakemake_stops_before_any_job_and_names_what_is_missing(tmp_path):
     for start in ("laion/CLIP-ViT-B-32-laion2B-s34B-b79K: ", "lukewys/laion_clap: ", "roberta-base: "):
         assert sum(line.startswith(start) for line in lines) == 1
     assert not Path(tmp_path / "results").exists()
+
+
+def test_a_suite_of_real_media_is_evaluated_on_the_pairs_it_has(tmp_path):
+    """Three embeddings on the axes of a space, so that the right image is certain and the direct comparison is not."""
+    names, texts = [f"c{i}" for i in range(4)], {f"t{i}": f"text {i}" for i in range(4)}
+    axes, turned = torch.eye(4), torch.eye(4).roll(1, 0)
+    for role, modality, ids, rows, scale in (
+        ("image_text", "image", names, axes, 30.0),
+        ("image_text", "text", list(texts), axes, 30.0),
+        ("audio_text", "audio", names, turned, 20.0),
+        ("audio_text", "text", list(texts), turned, 20.0),
+    ):
+        info = EncoderInfo(role, modality, 4, True, scale, f"digest of {role}")
+        write_store(Store(info, ids, rows), tmp_path / f"{role}.{modality}.parquet")
+    embedded = {"audio": [names], "image": [names], "text": [list(texts)]}
+    write_parquet(suite_items(texts, embedded), tmp_path / "items" / "items.parquet")
+    suite = read_suite(tmp_path / "items" / "items.parquet", tmp_path)
+    found = evaluate(suite, [4], draws=2, seed=0).set_index(["task", "method"])["recall_at_1"]
+    assert found.to_dict() == {
+        ("audio_to_image", "direct_disparate"): 0.0,
+        ("audio_to_image", "monte_carlo_disparate"): 1.0,
+        ("image_to_audio", "direct_disparate"): 0.0,
+        ("image_to_audio", "monte_carlo_disparate"): 1.0,
+    }

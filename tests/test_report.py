@@ -14,7 +14,10 @@ PNG = bytes.fromhex("89504e470d0a1a0a")
 
 def prepare(folder: Path, section: str) -> dict[str, object]:
     templates = folder / "templates"
-    write_text("# Report\n\n{% for s in sections %}\n{{ s }}\n{% endfor %}", templates / "page.md.j2")
+    write_text(
+        "# Report\n\n{% for t, a in contents %}\n- [{{ t }}](#{{ a }})\n{% endfor %}\n{% for s in sections %}\n{{ s }}\n{% endfor %}",
+        templates / "page.md.j2",
+    )
     write_text("<html><body>{{ body }}</body></html>", templates / "page.html.j2")
     write_text(section, templates / "demo.md.j2")
     write_json({"direct": {"recall_at_1": 0.12345, "sd": 0.01}}, folder / "reports/metrics/demo.json")
@@ -33,7 +36,7 @@ def prepare(folder: Path, section: str) -> dict[str, object]:
 
 
 def test_numbers_tables_and_figures(tmp_path: Path) -> None:
-    section = "## demo\n\n{{ params.seeds }} seeds: {{ metrics.direct | pm }}\n\n{{ table('demo') }}\n"
+    section = "## a demo: plain\n\n{{ params.seeds }} seeds: {{ metrics.direct | pm }}\n\n{{ table('demo') }}\n"
     section += "{{ csv('demo').loc[0, 'v'] }}\n\n{{ figure('small', 'A caption') }}\n{{ figure('large', 'Another') }}"
     arguments = prepare(tmp_path, section)
     render(**arguments)  # type: ignore[arg-type]
@@ -41,6 +44,8 @@ def test_numbers_tables_and_figures(tmp_path: Path) -> None:
     assert "7 seeds: 0.123 ± 0.010" in text
     assert "![A caption](figures/small.svg)" in text
     page = (tmp_path / "reports/index.html").read_text()
+    assert '<a href="#a-demo-plain">a demo: plain</a>' in page
+    assert '<h2 id="a-demo-plain">' in page
     assert re.search(r"<td[^>]*>one</td>", page)
     sources = re.findall(r'src="([^"]{0,24})', page)
     assert [source.split(";")[0] for source in sources] == ["data:image/svg+xml", "data:image/png"]

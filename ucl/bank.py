@@ -19,7 +19,9 @@ from ucl.rows import Rows, as_rows, check_finite, concatenate, rows_between
 __all__ = ["Bank", "represent"]
 
 PART = 2**17  # rows that are clustered together, and one file of a saved bank
-GROUP = 2048  # rows in a tight block, on average
+GROUP = 2048  # rows in a block on average, where the bank has no clusters to speak of
+FINE = 64  # rows in a tight block on average, at least
+NATS = 15.0  # radius of a tight block's scores: products are at least exp(-60), far above what float32 loses
 FEATURES = 64  # dimensions in which rows are clustered
 
 
@@ -135,7 +137,7 @@ class Bank:
             if not self.shared or type(ab) is not type(bc):
                 sides.append(represent(bc, for_c, "bank.for_c", self.unit[1], start))
             features = _features(sides, [float(ab.scale), float(bc.scale)])
-            groups = group_rows(features, max(1, len(features) // GROUP), rounds=3)
+            groups = _tight_groups(features)
             order = torch.cat(groups)
             tensors = {"order": order + start}
             tensors |= {name: side[order] for name, side in zip(("for_a", "for_c"), sides, strict=False)}
@@ -144,7 +146,7 @@ class Bank:
 
     def _read(self, rows: Rows, start: int, stop: int) -> Tensor:
         block = rows.read(start, stop)
-        if not rows.in_memory:
+        if not rows.in_memory and self.cuts is None:  # a prepared bank was checked when it was made
             check_finite(block, rows.name, start)
         return block
 
@@ -160,6 +162,12 @@ def _assemble(about: dict[str, Any], rows: dict[str, Rows]) -> Bank:
     bank.unit = (bool(about["unit"][0]), bool(about["unit"][1]))
     bank.cuts = np.cumsum(about["sizes"]).tolist()
     return bank
+
+
+def _tight_groups(features: Tensor) -> list[Tensor]:
+    """Rows by cluster: as few clusters as make every block tight, or large ones where that takes too many."""
+    fine = group_rows(features, min(512, max(1, len(features) // FINE)), within=NATS)
+    return fine if len(fine) > 1 else group_rows(features, max(1, len(features) // GROUP), rounds=3)
 
 
 def _features(sides: list[Tensor], scales: list[float]) -> Tensor:

@@ -181,7 +181,8 @@ class Candidates:
 
     def save(self, path: str | Path) -> None:
         """Write as safetensors; `load` maps the file into memory."""
-        tensors = {"rows": self.rows, "maxima": torch.stack([block.maxima for block in self.blocks])}
+        tensors = {name: torch.stack([getattr(block, name) for block in self.blocks]) for name in ("sums", "maxima")}
+        tensors |= {"rows": self.rows}
         tensors |= {f"block_{i:05d}": block.values for i, block in enumerate(self.blocks)}
         tensors |= {"cuts": torch.tensor(self.cuts)}
         with replacing(path) as temporary:
@@ -195,8 +196,9 @@ class Candidates:
             about = file.metadata() or {}
             if "ucl-candidates" not in about:
                 raise InputError(f"{path} holds no prepared candidates: expected a file that Candidates.save wrote")
-            cuts, maxima = file.get_tensor("cuts").tolist(), file.get_tensor("maxima")
-            blocks = [Exponentials(file.get_tensor(f"block_{i:05d}"), maxima[i]) for i in range(len(cuts))]
+            cuts, sums, maxima = file.get_tensor("cuts").tolist(), file.get_tensor("sums"), file.get_tensor("maxima")
+            values = [file.get_tensor(f"block_{i:05d}") for i in range(len(cuts))]
+            blocks = [Exponentials(*block) for block in zip(values, sums, maxima, strict=True)]
             return Candidates(file.get_tensor("rows"), cuts, blocks, about["ucl-candidates"], about["numpy"] == "True")
 
 
@@ -211,6 +213,7 @@ class _SideScores:
     ) -> None:
         self.critic, self.name, self.reuse = critic, name, reuse
         self.memory: Tensor | None = None
+        self.seen = 0  # samples of the bank so far
         self.scale = float(critic.scale) * power
         # Anchors are few: their norms are taken in float64, and a scale that commutes with the product goes to them.
         anchors = represent(critic, anchors.double(), name)
@@ -220,7 +223,8 @@ class _SideScores:
 
     def __call__(self, block: Tensor, unit: bool) -> Float[Tensor, "n m"]:
         name = "bank.for_a" if self.name == "a" else "bank.for_c"
-        block = represent(self.critic, block.to(self.anchors), name, unit)
+        block = represent(self.critic, block.to(self.anchors), name, unit, self.seen)
+        self.seen += len(block)
         size = len(self.anchors) * len(block)
         if self.reuse and (self.memory is None or len(self.memory) < size):
             self.memory = self.anchors.new_empty(size)

@@ -17,7 +17,8 @@ infinities or zeros would not do, since a sum of denormals is finite, positive a
 **Tight blocks.** What is not certified is evaluated again in float64, in blocks of similar samples: columns of (S, T)
 grouped by farthest-point clustering (Gonzalez 1985: radius at most twice the best possible). In a group of radius r
 (largest difference of a score to the group's centre) every product is at least exp(-4 r), however far the groups lie
-apart, and groups are added up in the log domain. The same certificate decides.
+apart, and groups are added up in the log domain. The same certificate decides. `Bank.prepare` sorts a bank into such
+blocks beforehand, by the rows themselves: the first pass then seldom leaves anything to do.
 
 **Exact path.** What is still not certified is evaluated entry by entry: a streaming LogSumExp in float64 with the
 entry's own running maximum, which cannot underflow.
@@ -39,16 +40,18 @@ __all__ = ["Exponentials", "LogSums", "ScoreBlocks", "ScorePair", "log_sums"]
 
 @dataclass(frozen=True)
 class Exponentials:
-    """A block of scores after its share of the work: exp(scores - row maximum), and the maxima in float64."""
+    """A block of scores after its share of the work: exp(scores - row maximum), its row sums, the maxima in float64."""
 
     values: Float[Tensor, "n m"]
+    sums: Float[Tensor, " n"]
     maxima: Float[Tensor, " n"]
 
     @classmethod
     def of(cls, scores: Float[Tensor, "n m"]) -> "Exponentials":
         """Overwrites `scores`."""
         maxima = scores.amax(1)
-        return cls(scores.sub_(maxima[:, None]).exp_(), maxima.double())
+        values = scores.sub_(maxima[:, None]).exp_()
+        return cls(values, values.sum(1), maxima.double())
 
 
 ScorePair = tuple[Tensor, Tensor]  # S [n, m] and T [k, m], which the receiver may overwrite
@@ -123,7 +126,7 @@ class _Side:
             self.reference, self.sums = raised, self.sums * shrink
             self.weights = [weight * shrink for weight in self.weights]
         weight = (maxima - self.reference).exp()
-        self.sums = self.sums + weight * block.values.sum(1)
+        self.sums = self.sums + weight * block.sums
         self.weights.append(weight)
         return weight, shrink
 

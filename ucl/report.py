@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 import markdown
 import pandas as pd
+from markdown.extensions.toc import slugify
 
 from ucl.files import read_json, write_text
 
@@ -48,7 +49,9 @@ def render(
         )
         for name in experiments
     ]
-    text = environment.get_template("page.md.j2").render(sections=sections)
+    titles = [re.search(r"^## (.+)$", section, re.MULTILINE) for section in sections]
+    contents = [(title[1], slugify(title[1], "-")) for title in titles if title]
+    text = environment.get_template("page.md.j2").render(sections=sections, contents=contents)
     write_text(text, markdown_path)
     body = markdown.markdown(text, extensions=["tables", "toc", "attr_list", "md_in_html"])
     page = environment.get_template("page.html.j2").render(body=_inline_images(_wrap_tables(body), folder))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import t
 from torch import Tensor
 from tqdm import tqdm
 
@@ -188,7 +189,7 @@ def _summarise_model(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _mean(values: pd.Series) -> dict[str, float]:
-    half = 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1)) / len(values) ** 0.5
     return {"recall_at_1": float(values.mean()), "ci95": half}
 
 

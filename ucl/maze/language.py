@@ -21,7 +21,7 @@ from ucl.errors import InputError
 __all__ = ["SPLITS", "Grammar", "Region", "tokens"]
 
 SPLITS = ("train", "test_wording", "test_composition")
-COMPOSITIONS = {"train": 400, "test_composition": 40}
+COMPOSITIONS = {"train": 2000, "test_composition": 40}
 STREETS, AVENUES, UNITS, TENS = (
     words.split()
     for words in (

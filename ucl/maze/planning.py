@@ -102,10 +102,16 @@ class Fields:
         return self._best(positions, which)[0]
 
     def waypoints(self, positions: Float[np.ndarray, "n 2"], which: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
-        """The next point of each shortest path: a corner, or a point just inside the nearest cell of the set."""
+        """The next point of each shortest path: a corner, or a point straight behind the edge of a cell of the set."""
         target = self._best(positions, which)[1]
-        inset = np.where(target < len(self.world.layout.cells), 2 * MARGIN, 0.0)[:, None]
-        return np.clip(positions, self.world.low[target] + inset, self.world.high[target] - inset)
+        low, high = self.world.low[target], self.world.high[target]
+        ends = np.clip(positions, low, high)
+        gap = ends - positions
+        length = np.linalg.norm(gap, axis=1, keepdims=True)
+        behind = ends + 3 * MARGIN * gap / np.maximum(length, SLACK)
+        on_edge = np.clip(positions, low + 2 * MARGIN, high - 2 * MARGIN)
+        into_cell = np.where(length > SLACK, behind, on_edge)
+        return np.where((low < high), into_cell, ends)
 
     def _best(
         self, positions: Float[np.ndarray, "n 2"], which: Int[np.ndarray, " n"]

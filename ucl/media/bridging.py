@@ -212,6 +212,8 @@ def evaluate(suite: Suite, sizes: Sequence[int], draws: int, seed: int) -> pd.Da
     rows = []
     for task in TASKS:
         queries, candidates = (suite.tested(m)["label"].tolist() for m in (task.query, task.candidate))
+        if not (queries and candidates):  # suites of real media have no labelled texts
+            continue
         sets = {size: draw_sets(queries, candidates, size, draws, seed) for size in sizes}
         for method in (*METHODS, PAIRED):
             found = list(scores_of(suite, task, method, seed))

@@ -42,8 +42,8 @@ def draw(recall: pd.DataFrame, banks: pd.DataFrame, folder: str | Path) -> None:
 def _bars(recall: pd.DataFrame, methods: Sequence[str], stem: Path) -> None:
     """One panel per suite and number of candidates; a group of bars per task."""
     panels = list(recall.groupby(["suite", "candidates"], sort=False))
-    columns = min(len(panels), 2)
-    rows = -(-len(panels) // columns)
+    columns = 2 if len(panels) > 1 else 1
+    rows = max(-(-len(panels) // columns), 1)
     figure, axes = plt.subplots(rows, columns, figsize=(5.2 * columns, 3.1 * rows + 0.5), squeeze=False, sharey=True)
     for axis, ((suite, candidates), part) in zip(axes.flat, panels, strict=False):
         _bar_panel(axis, part, [m for m in methods if m in set(part["method"])], part["candidates"].iloc[0])
@@ -55,7 +55,10 @@ def _bars(recall: pd.DataFrame, methods: Sequence[str], stem: Path) -> None:
     handles = {
         label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
+    if panels:
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
+    else:  # suites of real media have no labelled texts
+        figure.text(0.5, 0.5, "No suite of this run asks this.", ha="center", va="center")
     save_figure(figure, stem)
 
 

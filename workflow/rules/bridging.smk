@@ -137,7 +137,6 @@ rule collect_bridging:
             metrics_file("bridging"),
             caption="../report/bridging.rst",
             category="bridging",
-            labels={"content": "metrics"},
         ),
         tables=table_files("bridging"),
     log:
@@ -165,7 +164,6 @@ rule draw_bridging:
             figure_files("bridging"),
             caption="../report/bridging.rst",
             category="bridging",
-            labels=lambda wildcards, output: {"content": "figure"},
         ),
     log:
         "results/logs/bridging/draw.log",

@@ -34,9 +34,7 @@ rule collect_lemmas:
         checks="results/lemmas/checks.parquet",
     output:
         runs="results/lemmas/runs.json",
-        metrics=report(
-            metrics_file("lemmas"), caption="../report/lemmas.rst", category="lemmas", labels={"content": "metrics"}
-        ),
+        metrics=report(metrics_file("lemmas"), caption="../report/lemmas.rst", category="lemmas"),
         tables=table_files("lemmas"),
     log:
         "results/logs/lemmas/collect.log",
@@ -58,7 +56,7 @@ rule draw_lemmas:
         in_root("ucl/figures.py"),
         checks="results/lemmas/checks.parquet",
     output:
-        report(figure_files("lemmas"), caption="../report/lemmas.rst", category="lemmas", labels={"content": "figure"}),
+        report(figure_files("lemmas"), caption="../report/lemmas.rst", category="lemmas"),
     log:
         "results/logs/lemmas/draw.log",
     benchmark:

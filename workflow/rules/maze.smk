@@ -1,5 +1,29 @@
-# Experiment `maze` (section 6.3, appendix D, Figs. 9 to 13): agents that are told where to go in words.
-from ucl.config import MazeData
+# Experiment `maze` (section 6.3, appendix D, Figs. 9 to 13): told in words where to go, in many mazes.
+from ucl.config import MazeData, MazeTest, MazeTraining
+from ucl.maze.showcase import MAZE as SHOWN_MAZE
+
+experiment(
+    "maze",
+    figures=[
+        "maze_layouts",
+        "maze_paths",
+        "maze_critics",
+        "maze_success",
+        "maze_representations",
+        "maze_ambiguity",
+        "maze_banks",
+        "maze_words",
+    ],
+    tables=[
+        "maze",
+        "maze_success",
+        "maze_claims",
+        "maze_first_column",
+        "maze_ambiguity",
+        "maze_words",
+        "maze_banks",
+    ],
+)
 
 MAZE_DATA = expand(
     "results/maze/data/ucl/{{maze}}/{kind}-v0/data/{file}",
@@ -9,7 +33,13 @@ MAZE_DATA = expand(
 
 
 wildcard_constraints:
-    maze="[a-z_]+",
+    maze="|".join({*PARAMS.maze.mazes, SHOWN_MAZE}),
+
+
+rule maze:
+    input:
+        shown("maze"),
+        tracked("maze"),
 
 
 rule maze_data:
@@ -35,3 +65,159 @@ rule make_maze_data:
         "Walking the oracle and annotating states in maze {wildcards.maze}"
     script:
         "../scripts/make_maze_data.py"
+
+
+rule train_maze:
+    input:
+        modules("maze.training", "maze.storage"),
+        MAZE_DATA,
+    output:
+        weights="results/maze/{maze}/model.safetensors",
+        curves="results/maze/{maze}/curves.parquet",
+    log:
+        "results/logs/maze/{maze}/train.log",
+    benchmark:
+        "results/benchmarks/maze/{maze}/train.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.maze.part(MazeTraining),
+    threads: 1  # stacked layers are small: two mazes beside each other beat one on two threads
+    resources:
+        gpu=1,
+    message:
+        "Training the agents of {wildcards.maze}, all seeds at once"
+    script:
+        "../scripts/train_maze.py"
+
+
+rule solve_maze:
+    input:
+        modules("maze.occupancy"),
+    output:
+        "results/maze/{maze}/occupancy.safetensors",
+    log:
+        "results/logs/maze/{maze}/solve.log",
+    benchmark:
+        "results/benchmarks/maze/{maze}/solve.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        noise=PARAMS.maze.noise_degrees,
+        discount=PARAMS.maze.discount,
+        resolution=PARAMS.maze.resolution,
+    message:
+        "Solving {wildcards.maze} for the exact future of the oracle"
+    script:
+        "../scripts/solve_maze.py"
+
+
+rule test_maze:
+    input:
+        modules("maze.study", "maze.storage"),
+        MAZE_DATA,
+        weights=rules.train_maze.output.weights,
+        occupancy=rules.solve_maze.output,
+    output:
+        "results/maze/{maze}/scores.parquet",
+    log:
+        "results/logs/maze/{maze}/test.log",
+    benchmark:
+        "results/benchmarks/maze/{maze}/test.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.maze.part(MazeTest),
+        discount=PARAMS.maze.discount,
+        critic=PARAMS.maze.critic,
+        told_actions=PARAMS.maze.action_negatives > 0,  # then critics also say how likely the action is: p(s+, a | s)
+    message:
+        "Testing all agents in {wildcards.maze}"
+    script:
+        "../scripts/test_maze.py"
+
+
+rule show_maze:
+    input:
+        modules("maze.showcase", "maze.study", "maze.storage"),
+        expand(MAZE_DATA, maze=SHOWN_MAZE),
+        weights=expand(rules.train_maze.output.weights, maze=SHOWN_MAZE),
+    output:
+        paths="results/maze/show/paths.parquet",
+        maps="results/maze/show/maps.parquet",
+        placed="results/maze/show/placed.parquet",
+        banks="results/maze/show/banks.parquet",
+    log:
+        "results/logs/maze/show.log",
+    benchmark:
+        "results/benchmarks/maze/show.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.maze.part(MazeTest),
+        discount=PARAMS.maze.discount,
+        critic=PARAMS.maze.critic,
+        banks=PARAMS.maze.banks,
+    message:
+        "Looking closely at the fork, and at banks of several sizes"
+    script:
+        "../scripts/show_maze.py"
+
+
+rule collect_maze:
+    input:
+        modules("maze.summary", "tracking"),
+        scores=expand("results/maze/{maze}/scores.parquet", maze=PARAMS.maze.mazes),
+        curves=expand("results/maze/{maze}/curves.parquet", maze=PARAMS.maze.mazes),
+        paths=rules.show_maze.output.paths,
+        banks=rules.show_maze.output.banks,
+    output:
+        runs="results/maze/runs.json",
+        metrics=report(
+            metrics_file("maze"),
+            caption="../report/maze.rst",
+            category="maze",
+            labels={"content": "metrics"},
+        ),
+        tables=table_files("maze"),
+    log:
+        "results/logs/maze/collect.log",
+    benchmark:
+        "results/benchmarks/maze/collect.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.maze.model_dump(),
+    message:
+        "Collecting the numbers of maze"
+    script:
+        "../scripts/collect_maze.py"
+
+
+rule draw_maze:
+    input:
+        modules("maze.figures"),
+        tables=table_files("maze"),
+        paths=rules.show_maze.output.paths,
+        maps=rules.show_maze.output.maps,
+        placed=rules.show_maze.output.placed,
+    output:
+        report(
+            figure_files("maze"),
+            caption="../report/maze.rst",
+            category="maze",
+            labels=lambda wildcards, output: {"content": "figure"},
+        ),
+        animation="reports/figures/maze_walk.gif",
+    log:
+        "results/logs/maze/draw.log",
+    benchmark:
+        "results/benchmarks/maze/draw.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.maze.model_dump(),
+    message:
+        "Drawing the figures of maze"
+    script:
+        "../scripts/draw_maze.py"

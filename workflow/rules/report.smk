@@ -4,6 +4,7 @@
 rule track:
     input:
         runs="results/{experiment}/runs.json",
+        artifacts=lambda wildcards: shown(wildcards.experiment),
     output:
         "results/{experiment}/tracked.json",
     log:

@@ -68,9 +68,7 @@ rule collect_scaling:
         scores=expand("results/scaling/{joint}/scores.parquet", joint=SCALING_MODELS),
     output:
         runs="results/scaling/runs.json",
-        metrics=report(
-            metrics_file("scaling"), caption="../report/scaling.rst", category="scaling", labels={"content": "metrics"}
-        ),
+        metrics=report(metrics_file("scaling"), caption="../report/scaling.rst", category="scaling"),
         tables=table_files("scaling"),
     log:
         "results/logs/scaling/collect.log",
@@ -92,9 +90,7 @@ rule draw_scaling:
         in_root("ucl/figures.py"),
         table="reports/tables/scaling.csv",
     output:
-        report(
-            figure_files("scaling"), caption="../report/scaling.rst", category="scaling", labels={"content": "figure"}
-        ),
+        report(figure_files("scaling"), caption="../report/scaling.rst", category="scaling"),
     log:
         "results/logs/scaling/draw.log",
     benchmark:

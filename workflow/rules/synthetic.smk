@@ -124,7 +124,6 @@ rule collect_synthetic:
             metrics_file("synthetic"),
             caption="../report/synthetic.rst",
             category="synthetic",
-            labels={"content": "metrics"},
         ),
         tables=table_files("synthetic"),
     log:
@@ -135,6 +134,7 @@ rule collect_synthetic:
         "../envs/ucl.yaml"
     params:
         section=PARAMS.synthetic.model_dump(),
+        figures=figure_files("synthetic"),  # drawn later, logged with the rest
     message:
         "Collecting the numbers of synthetic"
     script:
@@ -152,7 +152,6 @@ rule draw_synthetic:
             figure_files("synthetic"),
             caption="../report/synthetic.rst",
             category="synthetic",
-            labels=lambda wildcards, output: {"content": "figure"},
         ),
     log:
         "results/logs/synthetic/draw.log",

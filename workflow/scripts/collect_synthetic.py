@@ -25,7 +25,7 @@ save_table(synthetic.tabulate_candidates(candidates), tables / "synthetic_candid
 
 params = tracking.flatten(snakemake.params.section, "synthetic")
 tags = tracking.describe_code() | {"rule": "score_synthetic", "data.sha256": digest(snakemake.input.data)}
-shown = [*snakemake.output.tables, snakemake.output.metrics]
+shown = [*snakemake.output.tables, snakemake.output.metrics, *snakemake.params.figures]
 runs = [
     tracking.Run(
         experiment="synthetic",
@@ -33,8 +33,8 @@ runs = [
         params=params | {"protocol": protocol, "critic": critic, "method": method},
         metrics=metrics,
         tags=tags | {"wildcards": f"protocol={protocol} model={critic}"},
-        artifacts=shown,
     )
     for (protocol, critic, method), metrics in synthetic.learning_curves(epochs, candidates).items()
 ]
-tracking.write_runs(runs, snakemake.output.runs)
+summary = tracking.Run("synthetic", "report", params, metrics={}, tags=tags, artifacts=shown)
+tracking.write_runs([*runs, summary], snakemake.output.runs)

@@ -1,0 +1,170 @@
+"""Train all seeds of one maze at once: InfoNCE on (state-action, future state) and on (state, words) together.
+
+The two kinds of pairs come from two data sets that share nothing but the states' space: no action is ever paired with
+words (section 6.3).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from tqdm import trange
+
+from ucl.losses import info_nce
+from ucl.maze.data import Trajectories
+from ucl.maze.models import MazeModel, Tokenizer
+from ucl.runtime import generator
+
+__all__ = ["Annotations", "Futures", "Settings", "train"]
+
+
+@runtime_checkable
+class Settings(Protocol):
+    """What training needs to be told; `params.yaml` explains every entry."""
+
+    seeds: int
+    critic: str
+    dimension: int
+    width: int
+    batch: int
+    steps: int
+    learning_rate: float
+    discount: float
+    action_negatives: int
+
+
+@dataclass(frozen=True, eq=False)
+class Futures:
+    """Transitions of all trajectories in a row, each with the row where its trajectory ends."""
+
+    positions: Float[Tensor, "n 2"]
+    angles: Float[Tensor, " n"]
+    ends: Int[Tensor, " n"]
+    moving: Int[Tensor, " m"]  # rows that have an action
+
+    @classmethod
+    def of(cls, walks: Trajectories) -> "Futures":
+        """Flatten trajectories; a trajectory of T steps has T + 1 rows."""
+        lengths = walks.lengths
+        there = np.arange(walks.positions.shape[1]) <= lengths[:, None]
+        angles = np.pad(walks.angles, ((0, 0), (0, 1)))
+        ends = np.repeat(np.cumsum(lengths + 1) - 1, lengths + 1)
+        rows = np.flatnonzero(np.arange(len(ends)) < ends)
+        return cls(
+            torch.from_numpy(walks.positions[there]).float(),
+            torch.from_numpy(angles[there]).float(),
+            torch.from_numpy(ends),
+            torch.from_numpy(rows),
+        )
+
+    def sample(
+        self, count: int, discount: float, random: torch.Generator
+    ) -> tuple[Float[Tensor, "n 2"], Float[Tensor, " n"], Float[Tensor, "n 2"]]:
+        """Positions, actions, and states n steps ahead with probability (1 - discount) discount^(n - 1).
+
+        Where the trajectory ends earlier, the future state is its last.
+        """
+        rows = self.moving[torch.randint(len(self.moving), (count,), generator=random)]
+        uniform = torch.rand(count, generator=random, dtype=torch.float64)
+        ahead = 1 + (torch.log1p(-uniform) / math.log(discount)).floor().long()
+        return self.positions[rows], self.angles[rows], self.positions[torch.minimum(rows + ahead, self.ends[rows])]
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """States, each with one phrase that is true of it."""
+
+    positions: Float[Tensor, "n 2"]
+    phrases: Int[Tensor, " n"]  # rows of `ids`
+    ids: Int[Tensor, "phrases length"]
+
+    @classmethod
+    def of(cls, positions: np.ndarray, texts: Sequence[str], tokenizer: Tokenizer) -> "Annotations":
+        """From positions [n, 2] and the n texts that were said about them."""
+        known = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        rows = torch.tensor([known[text] for text in texts])
+        return cls(torch.from_numpy(positions).float(), rows, tokenizer(list(known)))
+
+    def sample(self, count: int, random: torch.Generator) -> tuple[Float[Tensor, "n 2"], Int[Tensor, "n length"]]:
+        """States and their words."""
+        rows = torch.randint(len(self.positions), (count,), generator=random)
+        return self.positions[rows], self.ids[self.phrases[rows]]
+
+
+def train(
+    futures: Futures, annotations: Annotations, words: int, settings: Settings, seed: int = 0, *, progress: bool = True
+) -> tuple[MazeModel, pd.DataFrame]:
+    """Train `settings.seeds` models; returns them and the learning curves (seed, step, losses in nats, scales)."""
+    seeds = range(seed, seed + settings.seeds)
+    model = MazeModel([generator(s, 1) for s in seeds], words, settings.critic, settings.width, settings.dimension)
+    randoms = [generator(s, 2) for s in seeds]
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
+    )
+    every, curves, running = max(1, settings.steps // 50), [], torch.zeros(3, settings.seeds)
+    for step in trange(1, settings.steps + 1, desc="train", unit="step", disable=not progress):
+        losses = _losses(model, futures, annotations, settings, randoms)
+        optimiser.zero_grad()
+        losses.sum().backward()
+        optimiser.step()
+        schedule.step()
+        running += losses.detach()
+        if step % every == 0:
+            curves.append(_curve(seeds, step, running / every, model.log_scale))
+            running.zero_()
+    return model, pd.concat(curves, ignore_index=True)
+
+
+def _losses(
+    model: MazeModel,
+    futures: Futures,
+    annotations: Annotations,
+    settings: Settings,
+    randoms: Sequence[torch.Generator],
+) -> Float[Tensor, "3 s"]:
+    """Losses of one batch per seed: future states, words, and the action among others at the same state."""
+    walks = [futures.sample(settings.batch, settings.discount, g) for g in randoms]
+    said = [annotations.sample(settings.batch, g) for g in randoms]
+    states, actions, ahead = (torch.stack(parts) for parts in zip(*walks, strict=True))
+    places, ids = (torch.stack(parts) for parts in zip(*said, strict=True))
+    angles = torch.stack([actions, *_other_actions(actions, settings.action_negatives, randoms)], dim=-1)
+    taken = model.encode_actions(states, angles)
+    reached, spoken_of = model.encode_state(torch.cat([ahead, places], dim=1)).split(settings.batch, dim=1)
+    future = info_nce(model.critic_future(taken[:, :, 0], reached))
+    words = info_nce(model.critic_words(spoken_of, model.encode_words(ids)))
+    if not settings.action_negatives:
+        return torch.stack([future, words, torch.zeros_like(future)])
+    each = model.critic_type(model.log_scale[:, 0, None].exp().expand(-1, settings.batch))
+    logits = each(reached[:, :, None], taken)[:, :, 0]
+    action = (torch.logsumexp(logits, dim=-1) - logits[..., 0]).mean(-1)
+    return torch.stack([future, words, action])
+
+
+def _other_actions(
+    actions: Float[Tensor, "s n"], count: int, randoms: Sequence[torch.Generator]
+) -> list[Float[Tensor, "s n"]]:
+    """`count` actions per pair, drawn evenly from all directions: negatives among actions."""
+    shape = actions.shape[1:]
+    return [torch.stack([2 * math.pi * torch.rand(shape, generator=g) for g in randoms]) for _ in range(count)]
+
+
+def _curve(seeds: range, step: int, losses: Float[Tensor, "3 s"], log_scale: Float[Tensor, "s 2"]) -> pd.DataFrame:
+    scales = log_scale.detach().exp()
+    return pd.DataFrame(
+        {
+            "seed": list(seeds),
+            "step": step,
+            "loss_future": losses[0].tolist(),
+            "loss_words": losses[1].tolist(),
+            "loss_action": losses[2].tolist(),
+            "scale_future": scales[:, 0].tolist(),
+            "scale_words": scales[:, 1].tolist(),
+        }
+    )

@@ -1,0 +1,22 @@
+"""Weights of the fork -> walks, critic maps, representations, and scores with banks of several sizes."""
+
+import job
+
+from ucl.files import read_tensors, write_parquet
+from ucl.maze import layouts, showcase
+from ucl.maze.models import MazeModel
+from ucl.maze.study import Test, draw_bank, read_data, score_banks
+
+job.start(snakemake)
+params, section = snakemake.params, dict(snakemake.params.section)
+layout = layouts.get(showcase.MAZE)
+futures, _, tokenizer = read_data(showcase.MAZE, "results/maze/data")
+model = MazeModel.from_tensors(read_tensors(snakemake.input.weights[0]), params.critic)
+bank = draw_bank(futures, section.pop("bank"), params.discount)
+sees = (layout, model, tokenizer)
+paths = showcase.walks(*sees, bank, section["resolution"], section["limit"])
+write_parquet(paths, snakemake.output.paths)
+write_parquet(showcase.critic_maps(*sees, section["resolution"]), snakemake.output.maps)
+write_parquet(showcase.embeddings(*sees, showcase.TEXTS, section["resolution"]), snakemake.output.placed)
+states = draw_bank(futures, max(params.banks), params.discount)
+write_parquet(score_banks(Test(layout, **section), model, tokenizer, states, params.banks), snakemake.output.banks)
