@@ -7,6 +7,10 @@ configfile: str(Path(workflow.basedir) / "params.yaml")
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/synthetic.smk"
+include: "workflow/rules/disparate.smk"
+include: "workflow/rules/independence.smk"
+include: "workflow/rules/marginals.smk"
+include: "workflow/rules/peers.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/lemmas.smk"
 include: "workflow/rules/scaling.smk"

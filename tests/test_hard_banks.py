@@ -91,6 +91,17 @@ def test_wide_embeddings_in_float32(kind, d) -> None:
     check(Cosine(100.0), Cosine(18.6), bank[:120], bank[:120].flip(0), bank, torch.float32)
 
 
+@pytest.mark.parametrize("scale", [2.0, 16.0, 40.0, 64.0, 100.0])
+@pytest.mark.parametrize("kind", BANKS)
+def test_float32_products_of_many_like_terms(kind, scale) -> None:
+    """Thousands of equal terms round the same way: their sum is off by more than chance would have it."""
+    for d, m in ((2, 4000), (16, 260), (64, 3000)):
+        bank = BANKS[kind](m, d).float()
+        for share in (0.5, 0.8):
+            ab, bc = Cosine(scale * share), Cosine(scale * (1 - share))
+            check(ab, bc, bank[:40], bank[:41], bank, torch.float32)
+
+
 @pytest.mark.parametrize("m", [1, 2, 7, 1_000, 100_000, 1_000_000])
 def test_banks_of_every_size(m) -> None:
     bank = draw(m, 2)

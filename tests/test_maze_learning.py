@@ -1,13 +1,13 @@
 """Exact occupancies against simulation, policies against brute force, training against what it should learn."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import trim_mean
 
+from ucl.config import MazeTraining
 from ucl.errors import InputError
 from ucl.maze import data, geometry, layouts
 from ucl.maze.evaluation import draw_episodes, interquartile_mean, rollout, score_policy
@@ -33,7 +33,7 @@ from ucl.maze.training import Annotations, Futures, train
 from ucl.runtime import generator
 
 UMAZE = layouts.get("umaze")
-SETTINGS = SimpleNamespace(
+SETTINGS = MazeTraining(
     seeds=2,
     critic="squared_l2",
     dimension=8,

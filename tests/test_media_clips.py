@@ -16,9 +16,10 @@ from PIL import Image
 
 from ucl.errors import InputError
 from ucl.media import clips as clips_module
-from ucl.media.clips import Clip, fetch_clips
+from ucl.media.clips import FAILED_CLIPS, Clip, choose_clips, clip_manifest, fetch_clips
 from ucl.media.manifest import manifest_items, read_manifest
 from ucl.media.requirements import missing_tools
+from ucl.media.tables import CLIPS
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not on the PATH")
 pytest.importorskip("yt_dlp", reason="yt-dlp is not installed (extra `audioset`)")
@@ -186,3 +187,19 @@ def test_a_manifest_that_is_not_there_or_no_parquet(tmp_path):
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / "m.parquet")
     with pytest.raises(InputError, match=r"m\.parquet: expected the columns"):
         read_manifest(tmp_path / "m.parquet")
+
+
+def test_the_choice_of_clips_is_the_same_and_grows(tmp_path):
+    rows = [{"clip": f"v{i:010d}_0", "id": f"v{i:010d}", "start": 0.0, "end": 10.0} for i in range(50)]
+    table = pa.Table.from_pylist([{**row, "labels": ["/m/a"], "split": "eval"} for row in rows], CLIPS)
+    few, many = choose_clips(table, 5), choose_clips(table, 20)
+    assert many[:5] == few
+    assert len(set(many)) == 20
+    assert many != sorted(many, key=lambda clip: clip.name)
+    assert len(choose_clips(table, 99)) == 50
+    failed = pa.Table.from_pylist([{"clip": few[1].name, "address": "a", "reason": "gone"}], FAILED_CLIPS)
+    manifest = clip_manifest(few, failed, tmp_path)
+    assert manifest["id"].to_pylist() == [clip.name for i, clip in enumerate(few) if i != 1]
+    sounds = manifest_items(manifest, "audio")
+    assert sounds[few[0].name] == tmp_path / "audio" / f"{few[0].name}.flac"
+    assert manifest_items(manifest, "text") == {}

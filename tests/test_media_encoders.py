@@ -140,7 +140,7 @@ def test_open_clip_checkpoint_path_with_a_named_configuration(clip, tmp_path):
     (tmp_path / "ucl-tiny.json").write_text(json.dumps(TINY))
     open_clip.add_model_config(tmp_path / "ucl-tiny.json")
     state = {f"module.{name}": value for name, value in clip.state_dict().items()}
-    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "epoch_3.pt")
+    torch.save({"epoch": 3, "best": np.float64(0.5), "state_dict": state}, tmp_path / "epoch_3.pt")
     info = load_encoders("open_clip", "ucl-tiny", str(tmp_path / "epoch_3.pt"), CPU)["text"].info
     assert info.weights_digest == weights_digest(clip)
     assert info.model == "open_clip/ucl-tiny/epoch_3.pt"

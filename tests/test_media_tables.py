@@ -18,8 +18,8 @@ COLUMNS = "# YTID, start_seconds, end_seconds, positive_labels\n"
 GOOD = '--4gqARaEJE, 0.000, 10.000, "/m/068hy,/t/dd00004"\n--BfvyPmVMo, 20.000, 30.000, "/m/03l9g"\n'
 
 
-def entry(name="/m/a", **changes):
-    base = {"id": name, "name": name, "description": "", "citation_uri": "", "positive_examples": []}
+def entry(key="/m/a", **changes):
+    base = {"id": key, "name": key, "description": "", "citation_uri": "", "positive_examples": []}
     return {**base, "child_ids": [], "restrictions": [], **changes}
 
 
@@ -197,3 +197,43 @@ def test_wrong_labels_and_bytes_are_told_with_their_line(tmp_path):
     path.write_bytes(b"index,mid,display_name\n0,/m/a,\xff\n")
     with pytest.raises(InputError, match=r"l\.csv:2: not UTF-8: byte 0xff"):
         read_labels(path)
+
+
+CLASS = st.from_regex(r"/[mgt]/[0-9a-z_]{1,8}", fullmatch=True)
+VIDEO = st.text("abcXYZ019_-", min_size=11, max_size=11)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.tuples(VIDEO, st.integers(0, 10**6), st.integers(1, 10**4), st.lists(CLASS, min_size=1, max_size=4)),
+        max_size=6,
+        unique_by=lambda row: row[:2],
+    )
+)
+def test_segments_come_back_as_they_were_written(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("segments") / "s.csv"
+    lines = [
+        f'{video}, {start / 1000:.3f}, {(start + length) / 1000:.3f}, "{",".join(labels)}"\n'
+        for video, start, length, labels in rows
+    ]
+    path.write_text(HEADER.format(n=len(rows)) + COLUMNS + "".join(lines))
+    found = read_segments(path, "eval").to_pylist()
+    assert [(r["id"], r["clip"], r["labels"]) for r in found] == [(v, f"{v}_{s}", names) for v, s, _, names in rows]
+    assert [round(1000 * (row["end"] - row["start"])) for row in found] == [length for _, _, length, _ in rows]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data())
+def test_an_ontology_comes_back_with_its_graph_turned(tmp_path_factory, data):
+    names = data.draw(st.lists(CLASS, min_size=1, max_size=6, unique=True))
+    texts = st.text(min_size=1).filter(lambda text: not any(0xD800 <= ord(letter) <= 0xDFFF for letter in text))
+    children = {name: data.draw(st.lists(st.sampled_from(names), unique=True)) for name in names}
+    entries = [entry(n, name=data.draw(texts), description=data.draw(texts), child_ids=children[n]) for n in names]
+    path = tmp_path_factory.mktemp("ontology") / "o.json"
+    path.write_text(json.dumps(entries, ensure_ascii=False, indent=data.draw(st.sampled_from([None, 1]))), "utf-8")
+    rows = read_ontology(path).to_pylist()
+    assert [(r["id"], r["name"], r["description"]) for r in rows] == [
+        (e["id"], e["name"], e["description"]) for e in entries
+    ]
+    assert {(row["id"], p) for row in rows for p in row["parents"]} == {(c, p) for p in names for c in children[p]}

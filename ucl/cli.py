@@ -17,6 +17,7 @@ from ucl.cli_workflow import params, track
 from ucl.critics import CRITICS, Critic
 from ucl.errors import InputError
 from ucl.files import replacing, write_parquet, write_tensors
+from ucl.maze.cli import maze_app
 from ucl.rows import as_rows
 
 __all__ = ["app", "main"]
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 bank_app = typer.Typer(help="Banks of the shared modality.", no_args_is_help=True)
 app.add_typer(bank_app, name="bank")
+app.add_typer(maze_app, name="maze")
 app.command()(params)
 app.command()(track)
 

@@ -17,6 +17,16 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 CriticName = Literal["cosine", "dot", "l2"]
+SceneName = Literal[
+    "gaussian_l2",
+    "gaussian_squared_l2",
+    "gaussian_dot",
+    "gaussian_cosine",
+    "disparate",
+    "dependent",
+    "multimodal",
+    "xor",
+]
 
 
 class Section(BaseModel):
@@ -92,6 +102,86 @@ class SyntheticGrid(Section):
     dimension: list[Count] = Field(min_length=1, description="dimensions d of the representations")
     log_scale: list[float] = Field(min_length=1, description="initial log scales s0")
     norm_penalty: list[NotNegative] = Field(min_length=1, description="weights of the norm penalty")
+
+
+class Disparate(GaussianTraining):
+    """Experiment `disparate` (section 6.2, Fig. 3 right): two models that share only the modality."""
+
+    dimensions_bc: list[Count] = Field(
+        min_length=1, description="dimensions of the B-C model's representations; the A-B model's is `dimension`"
+    )
+    evaluate_every: Count = Field(description="epochs between two points of the learning curves")
+
+
+class Independence(GaussianTraining):
+    """Experiment `independence` (appendix C.4, Fig. 8): noise that A and C share and B does not see."""
+
+    shared_noise: list[NotNegative] = Field(min_length=1, description="standard deviations of the shared noise")
+
+
+class SphereTests(Section):
+    """Simulations of the tests of uniformity."""
+
+    dimensions: list[Annotated[int, Field(ge=2)]] = Field(min_length=1, description="dimensions d")
+    points: Annotated[int, Field(ge=3)] = Field(description="points in a sample")
+    null_samples: Count = Field(description="uniform samples: the size of each test is measured on them")
+    power_samples: Count = Field(description="samples of each alternative")
+
+
+class GaussianTests(Section):
+    """Simulations of the tests of normality."""
+
+    dimensions: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="dimensions d")
+    points: Annotated[int, Field(ge=4)] = Field(description="points in a sample, at least 5/4 of the dimension")
+    draws: Count = Field(description="null samples that calibrate the tests")
+    null_samples: Count = Field(description="further null samples: the size of each test is measured on them")
+    power_samples: Count = Field(description="samples of each alternative")
+
+
+class Marginals(GaussianTraining):
+    """Experiment `marginals` (section 6.2.2, appendix C.3, Fig. 7): what the representations' distribution is."""
+
+    critics: list[CriticName] = Field(min_length=1, description="critics to train")
+    scatter_dimension: Count = Field(description="dimension of the representations that are drawn as scatter plots")
+    tested: Annotated[int, Field(ge=20)] = Field(description="validation points whose representations are tested")
+    draws: Count = Field(description="null samples that calibrate the tests of normality on representations")
+    example: Count = Field(description="samples of the von Mises-Fisher law that the paper's reading passes")
+    sphere: SphereTests
+    gaussian: GaussianTests
+
+
+class WideEncoders(Section):
+    """Networks for the worlds whose views are not linear."""
+
+    width: Count = Field(description="width of the two hidden layers")
+    learning_rate: Positive = Field(description="learning rate of Adam there")
+
+
+class Multimodal(Section):
+    """The world `multimodal`: angles that A sees modulo a half turn and C modulo a third."""
+
+    circles: Count = Field(description="number of independent angles")
+    positions: Annotated[int, Field(ge=6)] = Field(description="equally likely places on each circle")
+    noise: Positive = Field(description="standard deviation of the noise on each coordinate of A and of C")
+    noise_b: Positive = Field(description="the same for B")
+
+
+class Xor(Section):
+    """The world `xor`: random signs A and B, and C their product."""
+
+    bits: Count = Field(description="signs in each modality")
+    noise: Positive = Field(description="standard deviation of the noise on each of them")
+
+
+class Contest(GaussianTraining):
+    """Experiment `peers`: every way to bridge, on every world whose truth is known."""
+
+    scenes: list[SceneName] = Field(min_length=1, description="worlds, and how they are learned")
+    memory: Count = Field(description="training samples of A and of C that C-MCR sees; of B that Symile sums over")
+    shared_noise: NotNegative = Field(description="standard deviation of the shared noise in the world `dependent`")
+    wide: WideEncoders
+    multimodal: Multimodal
+    xor: Xor
 
 
 class EmbedDims(Section):
@@ -299,6 +389,10 @@ class Params(Section):
 
     synthetic: Synthetic
     synthetic_grid: SyntheticGrid
+    disparate: Disparate
+    independence: Independence
+    marginals: Marginals
+    peers: Contest
     bridging: Bridging
     media: Media
     lemmas: Lemmas

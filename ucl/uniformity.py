@@ -120,7 +120,7 @@ def coordinate_ks(x: Float[Tensor, "*s n d"]) -> Outcome:
     high dimension. Statistic and effect: the largest distance, and what it exceeds sqrt(log(2d)/(2n)) by.
     """
     n, d = _points_on_sphere(x)
-    cdf = _coordinate_cdf(x.mT.contiguous().sort(dim=-1).values)
+    cdf = _coordinate_cdf(_sorted(x.mT))
     steps = torch.arange(n + 1, dtype=torch.float64) / n
     distance = torch.maximum(steps[1:] - cdf, cdf - steps[:-1]).amax((-2, -1))
     smallest = kstwo.sf(distance.numpy(), n)
@@ -150,19 +150,25 @@ def published_ks(x: Float[Tensor, "*s n d"], *, generator: torch.Generator) -> F
     whether it is below .05 is a test with size 0.
     """
     n, _ = _points_on_sphere(x)
-    both = torch.cat([x, uniform_sphere(*x.shape, generator=generator).to(x)], dim=-2)
-    order = both.mT.contiguous().argsort(dim=-1)
-    distance = torch.where(order < n, 1.0, -1.0).cumsum(-1).abs().amax(-1).double() / n
-    return torch.as_tensor(kolmogorov(math.sqrt(n / 2) * distance.numpy())).mean(-1)
+    reference = uniform_sphere(*x.shape, generator=generator).to(x)
+    below = torch.searchsorted(_sorted(reference.mT), _sorted(x.mT))  # of the reference, per point of x
+    own = torch.arange(n + 1)
+    distance = torch.maximum(own[1:] - below, below - own[:-1]).amax(-1) / n
+    return torch.as_tensor(kolmogorov(math.sqrt(n / 2) * distance.double().numpy())).mean(-1)
+
+
+def _sorted(x: Float[Tensor, "*s d n"]) -> Float[Tensor, "*s d n"]:
+    """Sorted along the last dimension: NumPy does so ten times faster than torch on a CPU."""
+    return torch.from_numpy(np.sort(x.contiguous().numpy(), axis=-1))
 
 
 def _coordinate_cdf(x: Float[Tensor, "*s d n"]) -> Float[Tensor, "*s d n"]:
     """Distribution of one coordinate of a uniform point, by a table in its angle: smooth there for every d."""
     d, cells = x.shape[-2], 20_000
     table = torch.from_numpy(betainc((d - 1) / 2, (d - 1) / 2, (1 + np.cos(np.linspace(0, np.pi, cells + 1))) / 2))
-    position = x.double().clamp(-1, 1).acos() * (cells / math.pi)
-    cell = position.long().clamp_max(cells - 1)
-    return torch.lerp(table[cell], table[cell + 1], position - cell)
+    position = x.double().clamp(-1, 1).acos_().mul_(cells / math.pi)
+    cell = position.long().clamp_max_(cells - 1)
+    return table.take(cell).add_(table.diff().take(cell).mul_(position.sub_(cell)))
 
 
 def _points_on_sphere(x: Tensor) -> tuple[int, int]:

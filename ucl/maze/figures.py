@@ -1,5 +1,6 @@
 """Figures of `maze` (Figs. 9 to 13 and beyond), each drawn from a table on disk."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -21,7 +22,7 @@ from ucl.maze.showcase import INSTRUCTION, MAZE, START
 from ucl.maze.study import POLICIES
 from ucl.maze.summary import AMBIGUITY, policy_order
 
-__all__ = ["animate", "draw", "draw_showcase"]
+__all__ = ["animate", "animate_showcase", "draw", "draw_showcase"]
 
 COLOURS = {
     "direct": METHOD_COLOURS["direct"],
@@ -59,22 +60,27 @@ def draw_showcase(paths: pd.DataFrame, maps: pd.DataFrame, placed: pd.DataFrame,
         save_figure(_representations(placed), folder / "maze_representations")
 
 
-def animate(paths: pd.DataFrame, path: str | Path, milliseconds: int = 120) -> None:
-    """Direct and LogSumExp side by side, as a GIF: of each the walk that takes its median number of steps."""
-    layout = layouts.get(MAZE)
-    cells = Grammar(layout).denotation(INSTRUCTION)
-    names = ("direct", "monte_carlo")
-    ways = [_typical(paths[paths["policy"] == name]) for name in names]
+def animate_showcase(paths: pd.DataFrame, path: str | Path) -> None:
+    """Direct and LogSumExp in the fork, as a GIF: of each the walk that takes its median number of steps."""
+    ways = {name: _typical(paths[paths["policy"] == name]) for name in ("direct", "monte_carlo")}
+    animate(layouts.get(MAZE), INSTRUCTION, ways, path)
+
+
+def animate(
+    layout: Layout, instruction: str, ways: Mapping[str, Float[np.ndarray, "_ 2"]], path: str | Path, pause: int = 120
+) -> None:
+    """Walks of several policies side by side, as a GIF; `pause` in milliseconds."""
+    cells = Grammar(layout).denotation(instruction)
     frames = []
-    for step in range(max(map(len, ways)) + 5):
+    for step in range(max(map(len, ways.values())) + 5):
         sides = [
-            draw_frame(layout, cells, [way[: step + 1]], f"{POLICIES[name]}: {INSTRUCTION}", [COLOURS[name]])
-            for name, way in zip(names, ways, strict=True)
+            draw_frame(layout, cells, [way[: step + 1]], f"{POLICIES[name]}: {instruction}", [COLOURS[name]])
+            for name, way in ways.items()
         ]
         image = Image.fromarray(np.concatenate(sides, axis=1))
         frames.append(image.resize((image.width * 2 // 3, image.height * 2 // 3)).quantize(48))
     with replacing(path) as temporary:
-        frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0, optimize=True)
+        frames[0].save(temporary, save_all=True, append_images=frames[1:], duration=pause, loop=0, optimize=True)
 
 
 def _typical(rows: pd.DataFrame) -> Float[np.ndarray, "steps 2"]:

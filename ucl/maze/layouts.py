@@ -2,7 +2,7 @@
 
 import difflib
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -136,7 +136,7 @@ class Layout:
         return "\n".join("".join(FREE if cell else WALL for cell in row) for row in self.free)
 
 
-@cache
+@lru_cache(maxsize=64)
 def get(maze: str) -> Layout:
     """The maze of that name, or the maze of a text map (a string of `.`, `#` and line breaks)."""
     if maze in MAZES:

@@ -7,7 +7,6 @@ words (section 6.3).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -16,27 +15,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm import trange
 
+from ucl.config import MazeTraining
 from ucl.losses import info_nce
 from ucl.maze.data import Trajectories
 from ucl.maze.models import MazeModel, Tokenizer
 from ucl.runtime import generator
 
-__all__ = ["Annotations", "Futures", "Settings", "train"]
-
-
-@runtime_checkable
-class Settings(Protocol):
-    """What training needs to be told; `params.yaml` explains every entry."""
-
-    seeds: int
-    critic: str
-    dimension: int
-    width: int
-    batch: int
-    steps: int
-    learning_rate: float
-    discount: float
-    action_negatives: int
+__all__ = ["Annotations", "Futures", "train"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +83,13 @@ class Annotations:
 
 
 def train(
-    futures: Futures, annotations: Annotations, words: int, settings: Settings, seed: int = 0, *, progress: bool = True
+    futures: Futures,
+    annotations: Annotations,
+    words: int,
+    settings: MazeTraining,
+    seed: int = 0,
+    *,
+    progress: bool = True,
 ) -> tuple[MazeModel, pd.DataFrame]:
     """Train `settings.seeds` models; returns them and the learning curves (seed, step, losses in nats, scales)."""
     seeds = range(seed, seed + settings.seeds)
@@ -126,7 +117,7 @@ def _losses(
     model: MazeModel,
     futures: Futures,
     annotations: Annotations,
-    settings: Settings,
+    settings: MazeTraining,
     randoms: Sequence[torch.Generator],
 ) -> Float[Tensor, "3 s"]:
     """Losses of one batch per seed: future states, words, and the action among others at the same state."""

@@ -56,7 +56,8 @@ def open_clip_encoders(model: str, weights: str | None, device: torch.device) ->
     have = repo is None or hub.cached(repo, OPEN_CLIP_WEIGHTS) is not None
     if not have and not hub.hub_reachable():
         raise InputError(hub.missing_line(str(repo), OPEN_CLIP_WEIGHTS[0]))
-    with hub.hub_offline() if have else contextlib.nullcontext():
+    network = hub.hub_offline() if have else contextlib.nullcontext()
+    with network, torch.serialization.safe_globals(_numpy_scalars()):
         try:
             clip, _, preprocess = open_clip.create_model_and_transforms(
                 model, pretrained=weights, device=device, require_pretrained=True

@@ -13,4 +13,4 @@ folder = Path(snakemake.output[0]).parent
 paths, maps, placed = (pd.read_parquet(snakemake.input[name]) for name in ("paths", "maps", "placed"))
 figures.draw(tables["maze"], tables["maze_ambiguity"], tables["maze_words"], tables["maze_banks"], folder)
 figures.draw_showcase(paths, maps, placed, folder)
-figures.animate(paths, snakemake.output.animation)
+figures.animate_showcase(paths, snakemake.output.animation)

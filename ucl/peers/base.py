@@ -1,0 +1,61 @@
+"""What every way to bridge gets and gives: a bank of the shared modality in, scores of (A, C) pairs out."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from ucl.critics import Critic
+from ucl.errors import InputError
+
+__all__ = ["Peer", "SharedBank"]
+
+
+@dataclass(frozen=True)
+class SharedBank:
+    """What is known before the first query: two critics, and samples of B as both models embed them.
+
+    Row i of `for_a` [M, d1] and `for_c` [M, d2] is the same sample. `memory_a` [n, d1] and `memory_c` [k, d2] are
+    training samples of A and of C, unpaired; only C-MCR asks for them.
+    """
+
+    for_a: Float[Tensor, "m d1"]
+    for_c: Float[Tensor, "_m d2"]
+    ab: Critic
+    bc: Critic
+    memory_a: Float[Tensor, "n d1"] | None = None
+    memory_c: Float[Tensor, "k d2"] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.for_a) != len(self.for_c):
+            raise InputError(
+                "for_a and for_c must describe the same samples: "
+                f"got {len(self.for_a)} and {len(self.for_c)} rows; embed the same samples with both models"
+            )
+
+    @property
+    def same_width(self) -> bool:
+        """Whether embeddings of A and of C can be compared at all."""
+        return self.for_a.shape[1] == self.for_c.shape[1]
+
+
+class Peer(ABC):
+    """A way to score pairs of A and C. `fit` once per bank, `score` any number of grids."""
+
+    name: ClassVar[str]
+    bank: SharedBank
+
+    def fit(self, bank: SharedBank) -> "Peer":
+        """Learn what there is to learn from the bank; returns itself."""
+        self.bank = bank
+        return self
+
+    @abstractmethod
+    def score(self, a: Float[Tensor, "n d1"], c: Float[Tensor, "k d2"]) -> Float[Tensor, "n k"]:
+        """Scores of every a with every c, higher for likelier pairs."""
+
+    def applies(self, bank: SharedBank) -> bool:
+        """Whether the method is defined for such a bank."""
+        return True

@@ -1,0 +1,91 @@
+# Experiment `disparate` (section 6.2, Fig. 3 right): two black boxes that share only the modality B.
+
+
+experiment(
+    "disparate",
+    figures=["disparate"],
+    tables=["disparate"],
+)
+
+
+rule disparate:
+    input:
+        shown("disparate"),
+        tracked("disparate"),
+
+
+rule train_disparate:
+    input:
+        modules("disparate"),
+    output:
+        curves="results/disparate/{width}.parquet",
+        differences="results/disparate/{width}.differences.parquet",
+    log:
+        "results/logs/disparate/train_{width}.log",
+    benchmark:
+        "results/benchmarks/disparate/train_{width}.tsv"
+    wildcard_constraints:
+        width=r"\d+",
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1
+    params:
+        section=PARAMS.disparate.model_dump(exclude={"dimensions_bc"}),
+    message:
+        "Training two models that share no encoder, embeddings of B-C {wildcards.width} wide, all seeds at once"
+    script:
+        "../scripts/train_disparate.py"
+
+
+rule collect_disparate:
+    input:
+        modules("disparate", "tracking"),
+        curves=expand("results/disparate/{width}.parquet", width=PARAMS.disparate.dimensions_bc),
+        differences=expand("results/disparate/{width}.differences.parquet", width=PARAMS.disparate.dimensions_bc),
+    output:
+        runs="results/disparate/runs.json",
+        metrics=report(
+            metrics_file("disparate"),
+            caption="../report/disparate.rst",
+            category="disparate",
+            labels={"content": "metrics"},
+        ),
+        tables=table_files("disparate"),
+    log:
+        "results/logs/disparate/collect.log",
+    benchmark:
+        "results/benchmarks/disparate/collect.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.disparate.model_dump(),
+    message:
+        "Collecting the numbers of disparate"
+    script:
+        "../scripts/collect_disparate.py"
+
+
+rule draw_disparate:
+    input:
+        modules("assumption_figures"),
+        in_root("ucl/figures.py"),
+        curves=expand("results/disparate/{width}.parquet", width=PARAMS.disparate.dimensions_bc),
+    output:
+        report(
+            figure_files("disparate"),
+            caption="../report/disparate.rst",
+            category="disparate",
+            labels=lambda wildcards, output: {"content": "figure"},
+        ),
+    log:
+        "results/logs/disparate/draw.log",
+    benchmark:
+        "results/benchmarks/disparate/draw.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.disparate.model_dump(),
+    message:
+        "Drawing the figure of disparate"
+    script:
+        "../scripts/draw_disparate.py"

@@ -1,0 +1,89 @@
+# Experiment `independence` (appendix C.4, Fig. 8): noise that A and C share and B does not see.
+
+
+experiment(
+    "independence",
+    figures=["independence"],
+    tables=["independence"],
+)
+
+
+rule independence:
+    input:
+        shown("independence"),
+        tracked("independence"),
+
+
+rule train_independence:
+    input:
+        modules("independence"),
+    output:
+        "results/independence/{noise}.parquet",
+    log:
+        "results/logs/independence/train_{noise}.log",
+    benchmark:
+        "results/benchmarks/independence/train_{noise}.tsv"
+    wildcard_constraints:
+        noise=r"[\d.]+",
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1
+    params:
+        section=PARAMS.independence.model_dump(exclude={"shared_noise"}),
+    message:
+        "Training and scoring under shared noise of sd {wildcards.noise}, all seeds at once"
+    script:
+        "../scripts/train_independence.py"
+
+
+rule collect_independence:
+    input:
+        modules("independence", "tracking"),
+        recalls=expand("results/independence/{noise}.parquet", noise=PARAMS.independence.shared_noise),
+    output:
+        runs="results/independence/runs.json",
+        metrics=report(
+            metrics_file("independence"),
+            caption="../report/independence.rst",
+            category="independence",
+            labels={"content": "metrics"},
+        ),
+        tables=table_files("independence"),
+    log:
+        "results/logs/independence/collect.log",
+    benchmark:
+        "results/benchmarks/independence/collect.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.independence.model_dump(),
+    message:
+        "Collecting the numbers of independence"
+    script:
+        "../scripts/collect_independence.py"
+
+
+rule draw_independence:
+    input:
+        modules("assumption_figures"),
+        in_root("ucl/figures.py"),
+        recalls=expand("results/independence/{noise}.parquet", noise=PARAMS.independence.shared_noise),
+    output:
+        report(
+            figure_files("independence"),
+            caption="../report/independence.rst",
+            category="independence",
+            labels=lambda wildcards, output: {"content": "figure"},
+        ),
+    log:
+        "results/logs/independence/draw.log",
+    benchmark:
+        "results/benchmarks/independence/draw.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    params:
+        section=PARAMS.independence.model_dump(),
+    message:
+        "Drawing the figure of independence"
+    script:
+        "../scripts/draw_independence.py"

@@ -1,0 +1,16 @@
+"""Learning curves -> figure."""
+
+from pathlib import Path
+
+import job
+import pandas as pd
+
+from ucl.assumption_figures import draw_disparate
+from ucl.config import Disparate
+from ucl.disparate import key_of
+
+job.start(snakemake)
+params = Disparate.model_validate(snakemake.params.section)
+keys = [key_of(params, width) for width in params.dimensions_bc]
+curves = {key: pd.read_parquet(file) for key, file in zip(keys, snakemake.input.curves, strict=True)}
+draw_disparate(curves, Path(snakemake.output[0]).with_suffix(""), params.candidates, params.seeds)

@@ -1,0 +1,13 @@
+"""Parameters -> representations of held-out points; for the scatter plots one seed is enough."""
+
+import job
+
+from ucl.config import Marginals
+from ucl.files import write_tensors
+from ucl.marginals import learn
+
+job.start(snakemake)
+params, dimension = Marginals.model_validate(snakemake.params.section), int(snakemake.wildcards.dimension)
+if dimension != params.dimension:
+    params = params.model_copy(update={"seeds": 1})
+write_tensors(learn(params, snakemake.wildcards.critic, dimension), snakemake.output[0])

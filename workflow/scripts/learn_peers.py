@@ -1,0 +1,13 @@
+"""Parameters -> embeddings of queries, bank and memories."""
+
+import job
+
+from ucl.config import Contest
+from ucl.files import write_tensors
+from ucl.peers.contest import learn
+
+job.start(snakemake)
+write_tensors(
+    learn(Contest(**snakemake.params.section, scenes=[snakemake.wildcards.scene]), snakemake.wildcards.scene),
+    snakemake.output[0],
+)

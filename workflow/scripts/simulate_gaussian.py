@@ -1,0 +1,11 @@
+"""Settings -> rejections of the tests of normality in one dimension, on at least 5/4 as many points."""
+
+import job
+
+from ucl.files import write_parquet
+from ucl.power import gaussian_rejections
+
+job.start(snakemake)
+d, settings = int(snakemake.wildcards.d), snakemake.params.settings
+settings = settings | {"points": max(settings["points"], 5 * d // 4)}
+write_parquet(gaussian_rejections(d, **settings), snakemake.output[0])

@@ -1,0 +1,9 @@
+"""A number of samples -> how every test and the paper's reading judge a concentrated law in 512 dimensions."""
+
+import job
+
+from ucl.files import write_parquet
+from ucl.power import published_example
+
+job.start(snakemake)
+write_parquet(published_example(snakemake.params.samples), snakemake.output[0])

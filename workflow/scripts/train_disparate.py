@@ -1,0 +1,13 @@
+"""Parameters -> learning curves of two black boxes, and how far the black-box path strays from the embedding path."""
+
+import job
+
+from ucl.config import Disparate
+from ucl.disparate import run
+from ucl.files import write_parquet
+
+job.start(snakemake)
+width = int(snakemake.wildcards.width)
+curves, differences = run(Disparate(**snakemake.params.section, dimensions_bc=[width]), width)
+write_parquet(differences, snakemake.output.differences)
+write_parquet(curves, snakemake.output.curves)

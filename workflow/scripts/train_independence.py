@@ -1,0 +1,11 @@
+"""Parameters -> every method's recall under one level of shared noise."""
+
+import job
+
+from ucl.config import Independence
+from ucl.files import write_parquet
+from ucl.independence import run
+
+job.start(snakemake)
+noise = float(snakemake.wildcards.noise)
+write_parquet(run(Independence(**snakemake.params.section, shared_noise=[noise]), noise), snakemake.output[0])

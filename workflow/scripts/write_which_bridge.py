@@ -1,0 +1,16 @@
+"""Metrics and verdicts of peers -> the page that says which bridge to use."""
+
+import job
+import pandas as pd
+
+from ucl.files import read_json
+from ucl.which_bridge import write
+
+job.start(snakemake)
+write(
+    template=snakemake.input.template,
+    metrics=read_json(snakemake.input.metrics),
+    verdicts=pd.read_csv(snakemake.input.table),
+    params=snakemake.params.section,
+    path=snakemake.output[0],
+)
