@@ -100,8 +100,8 @@ def exponents() -> Iterator[Line]:
     banks, sides = [20_000, 40_000, 80_000, 160_000], [1414, 2000, 2828, 4000]
     bridges = [Bridge(AB, BC, Bank(b1[:m], b2[:m])) for m in banks]
     in_m = median_seconds(*(lambda b=b: b.score(a[:300], c[:300], progress=False).scores for b in bridges))
-    a, c, b1, b2 = draw(sides[-1], sides[-1], 4096, 8)
-    bridge = Bridge(AB, BC, Bank(b1, b2))
+    a, c, b1, b2 = draw(sides[-1], sides[-1], 4096, 16)
+    bridge = Bridge(Cosine(50.0), Cosine(15.0), Bank(b1, b2))
     in_grid = median_seconds(*(lambda s=s: bridge.score(a[:s], c[:s], progress=False).scores for s in sides))
     for what, sizes, times in (("M", banks, in_m), ("n k", [s * s for s in sides], in_grid)):
         slope = float(np.polyfit(np.log(sizes), np.log(times), 1)[0])

@@ -15,7 +15,7 @@ from ucl.rows import as_rows
 
 def test_memory_maps_and_parquet_stream_block_by_block(tmp_path, monkeypatch) -> None:
     """Several blocks, whose ends fall inside row groups; the whole bank is never read at once."""
-    monkeypatch.setattr("ucl.bridge.BLOCK_NUMBERS", 9 * 256)
+    monkeypatch.setattr("ucl.bridge.BLOCK_ROWS", (256, 256))
     b1, b2 = draw(1000, 6, seed=2).float().numpy(), draw(1000, 4, seed=3).float().numpy()
     np.save(tmp_path / "b1.npy", b1)
     column = pa.ListArray.from_arrays(np.arange(0, 4004, 4, dtype=np.int32), pa.array(b2.ravel()))
@@ -110,7 +110,7 @@ def test_bad_input_is_told_in_one_line(inputs, message) -> None:
 
 
 def test_streamed_rows_are_checked_with_their_place(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("ucl.bridge.BLOCK_NUMBERS", 1)
+    monkeypatch.setattr("ucl.bridge.BLOCK_ROWS", (256, 256))
     rows = draw(1000, 4).numpy()
     rows[777, 1] = np.nan
     np.save(tmp_path / "b.npy", rows)

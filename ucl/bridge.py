@@ -27,7 +27,9 @@ __all__ = ["Bridge", "Candidates", "Retrieval", "log_sum_exp_scores"]
 # Below this sum of scales, products are made in float64: the rounding of the scores takes 70 % of the tolerance of
 # 5e-7 times the sum, and the proven bound on a float32 product, 1e-5, must fit into the rest.
 SMALL_SCALE = 64.0
-BLOCK_NUMBERS = 2**22  # scores a block holds, about: small enough for a cache, large enough for a matrix product
+# Samples in a block: about as many as make 2^22 scores (small enough for a cache), at least so many that adding up the
+# grid is little beside the product, at most so many that their embeddings are small beside anything else.
+BLOCK_NUMBERS, BLOCK_ROWS = 2**22, (2048, 16384)
 PREPARED_BLOCK = 4096  # samples in a block of prepared candidates
 TILE = 2**24  # entries of the grid that `retrieve` holds at once
 
@@ -330,7 +332,8 @@ def log_sum_exp_scores(scores_ab: Any, scores_cb: Any) -> Any:
 
 
 def _block_size(anchors: int) -> int:
-    return max(256, BLOCK_NUMBERS // anchors)
+    smallest, largest = BLOCK_ROWS
+    return min(largest, max(smallest, BLOCK_NUMBERS // anchors))
 
 
 def _merge_best(best: tuple[Tensor, Tensor] | None, tile: Tensor, start: int, k: int) -> tuple[Tensor, Tensor]:
