@@ -15,7 +15,7 @@ from ucl.rows import as_rows
 
 def test_memory_maps_and_parquet_stream_block_by_block(tmp_path, monkeypatch) -> None:
     """Several blocks, whose ends fall inside row groups; the whole bank is never read at once."""
-    monkeypatch.setattr("ucl.bridge.BLOCK_NUMBERS", 9 * 256)
+    monkeypatch.setattr("ucl.bridge.BLOCK_ROWS", (256, 256))
     b1, b2 = draw(1000, 6, seed=2).float().numpy(), draw(1000, 4, seed=3).float().numpy()
     np.save(tmp_path / "b1.npy", b1)
     column = pa.ListArray.from_arrays(np.arange(0, 4004, 4, dtype=np.int32), pa.array(b2.ravel()))
@@ -110,7 +110,7 @@ def test_bad_input_is_told_in_one_line(inputs, message) -> None:
 
 
 def test_streamed_rows_are_checked_with_their_place(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("ucl.bridge.BLOCK_NUMBERS", 1)
+    monkeypatch.setattr("ucl.bridge.BLOCK_ROWS", (256, 256))
     rows = draw(1000, 4).numpy()
     rows[777, 1] = np.nan
     np.save(tmp_path / "b.npy", rows)
@@ -155,3 +155,18 @@ def test_a_single_sample_has_no_standard_error() -> None:
     result = Bridge(Cosine(5.0), Cosine(5.0), Bank(GOOD["for_a"][:1])).score(GOOD["a"], GOOD["c"])
     assert torch.isnan(result.standard_error).all()
     assert (result.effective_sample_size == 1).all()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_bank_changed_in_place_is_not_remembered(shared) -> None:
+    """A learned bank: its unit rows are kept between calls, and made again after a step of the optimiser."""
+    b1, b2 = GOOD["for_a"].clone().requires_grad_(), GOOD["for_c"].clone()
+    bank = Bank(b1) if shared else Bank(b1, b2)
+    bridge = Bridge(Cosine(70.0), Cosine(20.0), bank)
+    for _ in range(3):
+        scores = bridge.score(GOOD["a"], GOOD["c"]).scores
+        exact = truth(Cosine(70.0), Cosine(20.0), GOOD["a"], GOOD["c"], b1, b1 if shared else b2)
+        assert torch.allclose(scores, exact, atol=1e-10)
+        (gradient,) = torch.autograd.grad(scores.sum(), b1)
+        with torch.no_grad():
+            b1 -= 0.1 * gradient

@@ -244,6 +244,11 @@ def test_bad_actions_and_render_modes() -> None:
     env.reset(seed=0)
     with pytest.raises(InputError, match="action nan: not an angle"):
         env.step(np.array([np.nan]))
+    with pytest.raises(InputError, match=r"actions of shape \(2,\): expected one number for each agent, 1 in all"):
+        env.step(np.zeros(2))
+    envs = gymnasium.make_vec(FORK, 3)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        envs.step(np.zeros((3, 1)))
     with pytest.raises(InputError, match="no render_mode was given"):
         env.render()
     with pytest.raises(InputError, match="many mazes have no window"):

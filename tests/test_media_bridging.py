@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ucl.errors import InputError
-from ucl.media import bridging, gallery
+from ucl.media import bridging, gallery, retrieval
 from ucl.media.base import EncoderInfo
 from ucl.media.store import Store, write_store
 from ucl.runtime import generator
@@ -125,6 +125,7 @@ def test_an_isometry_keeps_all_angles():
 # --- candidates and recall ---
 
 
+@settings(deadline=None)
 @given(
     labels=st.lists(st.sampled_from("abcdef"), min_size=12, max_size=40),
     size=st.integers(2, 8),
@@ -132,7 +133,7 @@ def test_an_isometry_keeps_all_angles():
 )
 def test_candidate_sets_hold_one_right_answer_and_even_others(labels, size, seed):
     queries = sorted(set(labels))
-    sets = bridging.candidate_sets(queries, labels, size, generator(seed))
+    sets = retrieval.candidate_sets(queries, labels, size, generator(seed))
     if sets is None:
         assert any(len(labels) - labels.count(label) < size - 1 for label in queries)
         return
@@ -148,21 +149,21 @@ def test_candidate_sets_hold_one_right_answer_and_even_others(labels, size, seed
 
 
 def test_a_label_without_candidates_gives_no_set():
-    assert bridging.candidate_sets(["a", "z"], ["a", "b", "c"], 2, generator(0)) is None
-    assert bridging.candidate_sets(["a"], ["a", "b"], 3, generator(0)) is None
+    assert retrieval.candidate_sets(["a", "z"], ["a", "b", "c"], 2, generator(0)) is None
+    assert retrieval.candidate_sets(["a"], ["a", "b"], 3, generator(0)) is None
 
 
 def test_recall_counts_ties_by_expected_rank():
     scores = torch.tensor([[3.0, 1.0, 2.0, 0.0], [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.0, 9.0, 9.0, 9.0]])
     sets = torch.arange(4).expand(4, 4)
     # Expected ranks of the first: 1, 1.5, 2.5, 4.
-    assert bridging.recall(scores, sets).tolist() == [0.25, 1.0, 1.0]
+    assert retrieval.recall(scores, sets).tolist() == [0.25, 1.0, 1.0]
 
 
 def test_constant_scores_never_hit():
-    sets = bridging.candidate_sets(list("abcde") * 4, list("abcde") * 6, 5, generator(2))
+    sets = retrieval.candidate_sets(list("abcde") * 4, list("abcde") * 6, 5, generator(2))
     assert sets is not None
-    assert bridging.recall(torch.zeros(20, 30), sets)[0] == 0
+    assert retrieval.recall(torch.zeros(20, 30), sets)[0] == 0
 
 
 # --- banks, uniformity, summaries ---

@@ -27,7 +27,9 @@ __all__ = ["Bridge", "Candidates", "Retrieval", "log_sum_exp_scores"]
 # Below this sum of scales, products are made in float64: the rounding of the scores takes 70 % of the tolerance of
 # 5e-7 times the sum, and the proven bound on a float32 product, 1e-5, must fit into the rest.
 SMALL_SCALE = 64.0
-BLOCK_NUMBERS = 2**22  # scores a block holds, about: small enough for a cache, large enough for a matrix product
+# Samples in a block: about as many as make 2^22 scores (small enough for a cache), at least so many that adding up the
+# grid is little beside the product, at most so many that their embeddings are small beside anything else.
+BLOCK_NUMBERS, BLOCK_ROWS = 2**22, (2048, 16384)
 PREPARED_BLOCK = 4096  # samples in a block of prepared candidates
 TILE = 2**24  # entries of the grid that `retrieve` holds at once
 
@@ -257,7 +259,8 @@ class _CriticScores(ScoreBlocks):
     def __call__(
         self, dtype: torch.dtype, rows: Tensor | None = None, columns: Tensor | None = None
     ) -> Iterator[ScorePair]:
-        bank, unit = self.bridge.bank, self.bridge.bank.unit
+        bank = self._bank(dtype)
+        unit = bank.unit
         a = self.a if rows is None else self.a[rows]
         left = _SideScores(self.bridge.ab, a, "a", dtype, self.powers[0])
         c = self.c if columns is None else self.c[columns]
@@ -270,9 +273,15 @@ class _CriticScores(ScoreBlocks):
         if ready is None or ready.blocks[0].values.dtype != dtype:
             yield from super().exponentials(dtype)
             return
-        left = _SideScores(self.bridge.ab, self.a, "a", dtype)
-        for (for_a, _), block in zip(self.bridge.bank.blocks(ready.cuts, self.progress), ready.blocks, strict=True):
-            yield Exponentials.of(left(for_a, self.bridge.bank.unit[0])), block
+        left, bank = _SideScores(self.bridge.ab, self.a, "a", dtype), self._bank(dtype)
+        for (for_a, _), block in zip(bank.blocks(ready.cuts, self.progress), ready.blocks, strict=True):
+            yield Exponentials.of(left(for_a, bank.unit[0])), block
+
+    def _bank(self, dtype: torch.dtype) -> Bank:
+        """The bank, with what belongs to it alone done where that is as exact as doing it in `dtype`."""
+        bank = self.bridge.bank
+        exact = bank.for_a.dtype == bank.for_c.dtype == dtype
+        return bank.represented(self.bridge.ab, self.bridge.bc) if exact else bank
 
 
 class _FreshMoments(Moments):
@@ -330,7 +339,8 @@ def log_sum_exp_scores(scores_ab: Any, scores_cb: Any) -> Any:
 
 
 def _block_size(anchors: int) -> int:
-    return max(256, BLOCK_NUMBERS // anchors)
+    smallest, largest = BLOCK_ROWS
+    return min(largest, max(smallest, BLOCK_NUMBERS // anchors))
 
 
 def _merge_best(best: tuple[Tensor, Tensor] | None, tile: Tensor, start: int, k: int) -> tuple[Tensor, Tensor]:

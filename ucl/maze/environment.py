@@ -60,8 +60,7 @@ class LanguageMaze(gymnasium.Env[Observation, np.ndarray]):
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Go half a cell at an angle of `action` half turns, or up to a wall."""
-        angle = radians(np.asarray(action, dtype=float).reshape(1))
-        self._way.append(geometry.move(self.layout, self._way[-1][None], angle)[0])
+        self._way.append(geometry.move(self.layout, self._way[-1][None], radians(action, 1))[0])
         observation, info = self._state()
         return observation, float(info["success"]), info["success"], False, info
 

@@ -117,9 +117,12 @@ def action_space() -> spaces.Box:
     return spaces.Box(-1.0, 1.0, shape=(1,), dtype=np.float64)
 
 
-def radians(actions: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Half turns to radians; every finite number is an angle."""
-    if not np.isfinite(actions).all():
-        wrong = actions[~np.isfinite(actions)][0]
+def radians(actions: Any, count: int) -> Float[np.ndarray, " n"]:
+    """`count` actions, in half turns, as angles in radians; every finite number is an angle."""
+    turns = np.asarray(actions, dtype=float)
+    if turns.size != count:
+        raise InputError(f"actions of shape {turns.shape}: expected one number for each agent, {count} in all")
+    if not np.isfinite(turns).all():
+        wrong = turns[~np.isfinite(turns)][0]
         raise InputError(f"action {wrong}: not an angle; expected a finite number of half turns, such as 0.5 for down")
-    return np.pi * actions
+    return np.pi * turns.reshape(count)

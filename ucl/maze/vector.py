@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium.error import ResetNeeded
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -80,7 +81,9 @@ class LanguageMazeVector(VectorEnv[Observations, np.ndarray, np.ndarray]):
 
     def step(self, actions: np.ndarray) -> tuple[Observations, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Go half a cell at each angle, or up to a wall; begin anew where the last step ended an episode."""
-        angles = radians(np.asarray(actions, dtype=float).reshape(self.num_envs))
+        if self._generators[0] is None:
+            raise ResetNeeded("step before the first reset; expected reset() first")
+        angles = radians(actions, self.num_envs)
         fresh = self._over.copy()
         moved = geometry.move(self.layout, self._positions, angles)
         self._positions = np.where(fresh[:, None], self._positions, moved)

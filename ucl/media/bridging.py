@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.stats import t as student
 from torch import Tensor
 
@@ -24,6 +24,7 @@ from ucl.bridge import Bridge
 from ucl.critics import Cosine
 from ucl.errors import InputError
 from ucl.media.base import Modality, pair_scale
+from ucl.media.retrieval import KS, candidate_sets, draw_sets, recall
 from ucl.media.store import Store, read_store
 from ucl.runtime import generator
 from ucl.spheres import uniform_sphere
@@ -36,12 +37,10 @@ __all__ = [
     "Suite",
     "Task",
     "bridge",
-    "candidate_sets",
     "describe_runs",
     "evaluate",
     "evaluate_bank_sizes",
     "read_suite",
-    "recall",
     "scores_of",
     "summarise",
     "summarise_uniformity",
@@ -52,7 +51,6 @@ __all__ = [
 METHODS = ("direct_disparate", "monte_carlo_disparate", "direct_joint", "monte_carlo_joint", "ground_truth")
 # The ImageBind role on images and texts, which it was trained on (as the original was): a baseline of Fig. 6.
 PAIRED = "direct_joint_paired"
-KS = (1, 5, 10)
 ISOMETRIES = 20  # ways to lay one space into another over which the direct comparison of unlike spaces is averaged
 
 
@@ -203,36 +201,7 @@ def _in_one_space(
         yield (a @ frame.mT, c) if a.shape[1] == narrow else (a, c @ frame.mT)
 
 
-# --- candidates and recall ---------------------------------------------------------------------------------------
-
-
-def candidate_sets(
-    query_labels: Sequence[str], candidate_labels: Sequence[str], size: int, draws: torch.Generator
-) -> Int[Tensor, "n size"] | None:
-    """For each query a set of candidates: one with its label, first, and `size - 1` with others.
-
-    The others are spread over the other labels as evenly as can be: ten candidates of ten digits are one of each. None
-    where there are too few.
-    """
-    labels = np.asarray(candidate_labels)
-    order = torch.randperm(len(labels), generator=draws).numpy()
-    turn = pd.Series(labels[order]).groupby(labels[order]).cumcount().to_numpy()  # first of its label, second, ...
-    order = order[np.argsort(turn, kind="stable")]
-    sets = {}
-    for label in set(query_labels):
-        same = labels[order] == label
-        if not same.any() or (~same).sum() < size - 1:
-            return None
-        sets[label] = np.concatenate([order[same][:1], order[~same][: size - 1]])
-    return torch.as_tensor(np.stack([sets[label] for label in query_labels]))
-
-
-def recall(scores: Float[Tensor, "n k"], sets: Int[Tensor, "n size"]) -> Float[Tensor, "3"]:
-    """Recall@1, @5 and @10 of the first candidate of each set; a tie counts its expected rank."""
-    chosen = scores.gather(1, sets)
-    target, others = chosen[:, :1], chosen[:, 1:]
-    rank = 1 + (others > target).sum(1) + (others == target).sum(1) / 2
-    return torch.stack([(rank <= k).double().mean() for k in KS])
+# --- recall ---------------------------------------------------------------------------------------
 
 
 def evaluate(suite: Suite, sizes: Sequence[int], draws: int, seed: int) -> pd.DataFrame:
@@ -245,7 +214,7 @@ def evaluate(suite: Suite, sizes: Sequence[int], draws: int, seed: int) -> pd.Da
         queries, candidates = (suite.tested(m)["label"].tolist() for m in (task.query, task.candidate))
         if not (queries and candidates):  # suites of real media have no labelled texts
             continue
-        sets = {size: _draw_sets(queries, candidates, size, draws, seed) for size in sizes}
+        sets = {size: draw_sets(queries, candidates, size, draws, seed) for size in sizes}
         for method in (*METHODS, PAIRED):
             found = list(scores_of(suite, task, method, seed))
             for size, drawn in sets.items():
@@ -283,13 +252,6 @@ def evaluate_bank_sizes(suite: Suite, sizes: Sequence[int], size: int, draws: in
                     rows.append(names | {f"recall_at_{k}": v for k, v in zip(KS, values, strict=True)})
     frame = pd.DataFrame(rows)
     return frame.groupby(["method", "bank"], as_index=False).mean()
-
-
-def _draw_sets(
-    queries: Sequence[str], candidates: Sequence[str], size: int, draws: int, seed: int
-) -> list[Int[Tensor, "n size"]]:
-    sets = [candidate_sets(queries, candidates, size, generator(seed, 5, size, draw)) for draw in range(draws)]
-    return [one for one in sets if one is not None]
 
 
 # --- Assumption 3 ------------------------------------------------------------------------------------------------

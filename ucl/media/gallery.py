@@ -17,7 +17,8 @@ from torch import Tensor
 
 from ucl.files import write_text
 from ucl.media.audio import RATE
-from ucl.media.bridging import TASKS, Suite, candidate_sets, scores_of
+from ucl.media.bridging import TASKS, Suite, scores_of
+from ucl.media.retrieval import candidate_sets
 from ucl.runtime import generator
 
 __all__ = ["Query", "choose_queries", "image_uri", "render_gallery", "sound_uri", "spectrogram_uri"]
