@@ -155,3 +155,18 @@ def test_a_single_sample_has_no_standard_error() -> None:
     result = Bridge(Cosine(5.0), Cosine(5.0), Bank(GOOD["for_a"][:1])).score(GOOD["a"], GOOD["c"])
     assert torch.isnan(result.standard_error).all()
     assert (result.effective_sample_size == 1).all()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_bank_changed_in_place_is_not_remembered(shared) -> None:
+    """A learned bank: its unit rows are kept between calls, and made again after a step of the optimiser."""
+    b1, b2 = GOOD["for_a"].clone().requires_grad_(), GOOD["for_c"].clone()
+    bank = Bank(b1) if shared else Bank(b1, b2)
+    bridge = Bridge(Cosine(70.0), Cosine(20.0), bank)
+    for _ in range(3):
+        scores = bridge.score(GOOD["a"], GOOD["c"]).scores
+        exact = truth(Cosine(70.0), Cosine(20.0), GOOD["a"], GOOD["c"], b1, b1 if shared else b2)
+        assert torch.allclose(scores, exact, atol=1e-10)
+        (gradient,) = torch.autograd.grad(scores.sum(), b1)
+        with torch.no_grad():
+            b1 -= 0.1 * gradient

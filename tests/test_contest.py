@@ -1,14 +1,17 @@
 """The contest's bookkeeping against hand-worked tables; its parts end to end on a tiny scale; the page it leads to."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from scipy import stats
 
 from ucl.config import Contest
+from ucl.files import read_json
 from ucl.peers import contest
 from ucl.scenes import SCENES
 from ucl.which_bridge import write
@@ -99,3 +102,11 @@ def test_the_page_holds_the_numbers_and_no_others(tmp_path):
 
 def with_truth(frame):
     return pd.concat([frame, table(ground_truth=[0.9, 0.9, 0.9])])
+
+
+def test_the_committed_page_follows_from_the_committed_numbers(tmp_path):
+    section = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["peers"]
+    summary, verdicts = read_json("reports/metrics/peers.json"), pd.read_csv("reports/tables/peers_all.csv")
+    write("workflow/report/which-bridge.md.j2", summary, verdicts, section, tmp_path / "page.md")
+    committed = Path("docs/which-bridge.md").read_text(encoding="utf-8")
+    assert (tmp_path / "page.md").read_text(encoding="utf-8") == committed

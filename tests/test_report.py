@@ -14,10 +14,9 @@ PNG = bytes.fromhex("89504e470d0a1a0a")
 
 def prepare(folder: Path, section: str) -> dict[str, object]:
     templates = folder / "templates"
-    write_text(
-        "# Report\n\n{% for t, a in contents %}\n- [{{ t }}](#{{ a }})\n{% endfor %}\n{% for s in sections %}\n{{ s }}\n{% endfor %}",
-        templates / "page.md.j2",
-    )
+    contents = "{% for t, a in contents %}\n- [{{ t }}](#{{ a }})\n{% endfor %}\n"
+    sections = "{% for s in sections %}\n{{ s }}\n{% endfor %}"
+    write_text("# Report\n\n" + contents + sections, templates / "page.md.j2")
     write_text("<html><body>{{ body }}</body></html>", templates / "page.html.j2")
     write_text(section, templates / "demo.md.j2")
     write_json({"direct": {"recall_at_1": 0.12345, "sd": 0.01}}, folder / "reports/metrics/demo.json")

@@ -22,6 +22,7 @@ PART = 2**17  # rows that are clustered together, and one file of a saved bank
 GROUP = 2048  # rows in a block on average, where the bank has no clusters to speak of
 FINE = 64  # rows in a tight block on average, at least
 NATS = 15.0  # radius of a tight block's scores: products are at least exp(-60), far above what float32 loses
+KEPT = 2**27  # numbers a side may have for its rows of norm one to be kept beside it
 FEATURES = 64  # dimensions in which rows are clustered
 
 
@@ -40,6 +41,7 @@ class Bank:
         self.for_c: Rows = self.for_a if for_c is None or for_c is for_a else as_rows(for_c, "bank.for_c")
         self.unit = (False, False)  # whether the rows of for_a and of for_c are known to have norm one
         self.cuts: list[int] | None = None  # where tight blocks end
+        self._kept: tuple[tuple[Any, ...], Bank] | None = None
         if len(self.for_a) != len(self.for_c):
             raise InputError(
                 "bank.for_a and bank.for_c must describe the same samples: "
@@ -90,6 +92,32 @@ class Bank:
             inner = [cut for cut in self.cuts if start < cut < stop]
             part.cuts = [cut - start for cut in (*inner, stop)]
         return part
+
+    def represented(self, ab: Critic, bc: Critic) -> "Bank":
+        """The same bank with rows of norm one for cosine critics, kept for the next time; streamed or large: as it is.
+
+        A tensor that was changed in place since (a bank that is being learned) is represented again.
+        """
+        kinds = tuple(isinstance(critic, Cosine) and not unit for critic, unit in zip((ab, bc), self.unit, strict=True))
+        tensors = [getattr(rows, "tensor", None) for rows in (self.for_a, self.for_c)]
+        large = max(rows.shape[0] * rows.shape[1] for rows in (self.for_a, self.for_c)) > KEPT
+        if large or not any(kinds) or not all(rows.in_memory for rows in (self.for_a, self.for_c)):
+            return self
+        key = (*kinds, *(None if tensor is None else tensor._version for tensor in tensors))
+        if self._kept is None or self._kept[0] != key:
+            self._kept = (key, self._represent(ab, bc))
+        return self._kept[1]
+
+    def _represent(self, ab: Critic, bc: Critic) -> "Bank":
+        sides = []
+        for critic, rows, unit in ((ab, self.for_a, self.unit[0]), (bc, self.for_c, self.unit[1])):
+            sides.append(represent(critic, rows.read(0, len(rows)).detach(), rows.name, unit))
+            if self.shared and type(ab) is type(bc):
+                break
+        bank = Bank(*sides)
+        bank.cuts = self.cuts
+        bank.unit = (self.unit[0] or isinstance(ab, Cosine), self.unit[1] or isinstance(bc, Cosine))
+        return bank
 
     def prepare(self, ab: Critic, bc: Critic, path: str | Path | None = None, *, progress: bool = True) -> "Bank":
         """The same bank with the work done that belongs to it alone: rows of norm one (cosine), in tight blocks.

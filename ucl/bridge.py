@@ -259,7 +259,8 @@ class _CriticScores(ScoreBlocks):
     def __call__(
         self, dtype: torch.dtype, rows: Tensor | None = None, columns: Tensor | None = None
     ) -> Iterator[ScorePair]:
-        bank, unit = self.bridge.bank, self.bridge.bank.unit
+        bank = self._bank(dtype)
+        unit = bank.unit
         a = self.a if rows is None else self.a[rows]
         left = _SideScores(self.bridge.ab, a, "a", dtype, self.powers[0])
         c = self.c if columns is None else self.c[columns]
@@ -272,9 +273,15 @@ class _CriticScores(ScoreBlocks):
         if ready is None or ready.blocks[0].values.dtype != dtype:
             yield from super().exponentials(dtype)
             return
-        left = _SideScores(self.bridge.ab, self.a, "a", dtype)
-        for (for_a, _), block in zip(self.bridge.bank.blocks(ready.cuts, self.progress), ready.blocks, strict=True):
-            yield Exponentials.of(left(for_a, self.bridge.bank.unit[0])), block
+        left, bank = _SideScores(self.bridge.ab, self.a, "a", dtype), self._bank(dtype)
+        for (for_a, _), block in zip(bank.blocks(ready.cuts, self.progress), ready.blocks, strict=True):
+            yield Exponentials.of(left(for_a, bank.unit[0])), block
+
+    def _bank(self, dtype: torch.dtype) -> Bank:
+        """The bank, with what belongs to it alone done where that is as exact as doing it in `dtype`."""
+        bank = self.bridge.bank
+        exact = bank.for_a.dtype == bank.for_c.dtype == dtype
+        return bank.represented(self.bridge.ab, self.bridge.bc) if exact else bank
 
 
 class _FreshMoments(Moments):

@@ -1,6 +1,7 @@
 """How well agents do what they are told: success, steps, SPL; interquartile means over seeds and instructions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -27,10 +28,15 @@ class Episodes:
     starts: Float[np.ndarray, "n 2"]
     tasks: Int[np.ndarray, " n"]
 
-    @property
+    @cached_property
     def shortest(self) -> Float[np.ndarray, " n"]:
         """The fewest steps that can cover the continuous shortest path to the nearest denoted cell; at least 1."""
         return np.maximum(np.ceil(self.fields.distances(self.starts, self.tasks) / geometry.STEP), 1)
+
+    def only(self, tasks: Bool[np.ndarray, " tasks"]) -> "Episodes":
+        """The episodes of some of the tasks, which keep their numbers."""
+        chosen = tasks[self.tasks]
+        return replace(self, starts=self.starts[chosen], tasks=self.tasks[chosen])
 
 
 def draw_episodes(
