@@ -230,16 +230,16 @@ def test_a_model_draws_only_its_own_pairs(world, monkeypatch):
         return draw(self, n, modalities)
 
     monkeypatch.setattr(digits.PairSampler, "draw", spy)
-    trained.train("joint_text", world, 16, recipe(batches=4), seed=0, progress=False)
+    trained.train("joint_text", world, 16, recipe(steps=4), seed=0, progress=False)
     assert seen == {("image", "text"), ("audio", "text")}
 
 
 # --- towers ---
 
 
-def recipe(batches: int) -> trained.Recipe:
+def recipe(steps: int) -> trained.Recipe:
     return trained.Recipe(
-        width=32, layers=1, batches=batches, batch=48, learning_rate=3e-3, fast_learning_rate=5e-3, weight_decay=0.05
+        width=32, layers=1, steps=steps, batch=48, learning_rate=3e-3, fast_learning_rate=5e-3, weight_decay=0.05
     )
 
 

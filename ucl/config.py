@@ -198,8 +198,8 @@ class ContrastiveTraining(Section):
 
     width: Annotated[int, Field(ge=16, multiple_of=16)] = Field(description="width of the transformers; 16 a head")
     layers: Count = Field(description="layers of the transformers")
-    batches: Annotated[int, Field(ge=10)] = Field(description="batches a model sees, all kinds of pairs together")
-    batch: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch")
+    steps: Annotated[int, Field(ge=10)] = Field(description="optimiser steps of every model")
+    batch: Annotated[int, Field(ge=2)] = Field(description="pairs of each kind in a step")
     learning_rate: Positive = Field(description="peak learning rate of the transformers (AdamW, one cycle)")
     fast_learning_rate: Positive = Field(description="peak learning rate of the convolutions and perceptrons")
     weight_decay: NotNegative = Field(description="weight decay of AdamW")

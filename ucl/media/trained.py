@@ -50,13 +50,12 @@ LARGEST_SCALE = 100.0
 class Recipe:
     """How models are built and trained. `learning_rate` is the transformers', `fast_learning_rate` the other towers'.
 
-    Every model sees `batches` batches of `batch` pairs: a joint model, with a batch of each kind in a step, takes half
-    the steps.
+    A step takes a batch of `batch` pairs of each kind that the model is trained on.
     """
 
     width: int
     layers: int
-    batches: int
+    steps: int
     batch: int
     learning_rate: float
     fast_learning_rate: float
@@ -164,9 +163,8 @@ def train(
     draws = generator(seed, number, 1)
     sampler = PairSampler(world, draws)
     clip_loss = open_clip.ClipLoss()
-    steps = recipe.batches // len(model.pairs)
-    optimizer, schedule = _optimizer(model, recipe, steps)
-    for _ in tqdm(range(steps), desc=name, unit="step", disable=not progress):
+    optimizer, schedule = _optimizer(model, recipe)
+    for _ in tqdm(range(recipe.steps), desc=name, unit="step", disable=not progress):
         losses = []
         for pair in model.pairs:
             rows = sampler.draw(recipe.batch, pair)
@@ -182,7 +180,7 @@ def train(
 
 
 def _optimizer(
-    model: ContrastiveModel, recipe: Recipe, steps: int
+    model: ContrastiveModel, recipe: Recipe
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """AdamW with a warm-up and a cosine decay; transformers take a smaller step than convolutions and perceptrons."""
     fast = [p for tower in model.modules() if isinstance(tower, AudioTower | TextTower) for p in tower.parameters()]
@@ -195,7 +193,7 @@ def _optimizer(
     )
     rates = [rate for _, rate in groups]
     return optimizer, torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rates, total_steps=steps, pct_start=0.2, cycle_momentum=False
+        optimizer, rates, total_steps=recipe.steps, pct_start=0.2, cycle_momentum=False
     )
 
 
