@@ -60,7 +60,6 @@ rule make_maze_data:
         "../envs/ucl.yaml"
     params:
         section=PARAMS.maze.part(MazeData),
-        root="results/maze/data",
     message:
         "Walking the oracle and annotating states in maze {wildcards.maze}"
     script:
