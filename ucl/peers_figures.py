@@ -34,13 +34,14 @@ def draw(summary: Mapping[str, Entries], stem: str | Path, candidates: int, seed
     worlds = [world for world in WORLD_NAMES if world in summary]
     shown = [m for m in METHOD_NAMES if any(m in summary[w] for w in worlds) and m not in ("bayes", "ground_truth")]
     with figure_style():
-        columns = min(4, len(worlds))
-        lines = -(-len(worlds) // columns)
+        lines = -(-len(worlds) // 4)
+        columns = -(-len(worlds) // lines)
         size = (2.3 * columns + 1.6, 0.24 * len(shown) * lines + 0.9 * lines + 0.5)
         figure, axes = plt.subplots(lines, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
         for ax, world in zip(axes.flat, worlds, strict=False):
             _panel(ax, summary[world], shown, candidates)
             ax.set_title(WORLD_NAMES[world], fontsize=9)
+            ax.tick_params(labelbottom=True)
         for ax in axes.flat[len(worlds) :]:
             ax.remove()
         axes[0, 0].set(yticks=range(len(shown)), yticklabels=[METHOD_NAMES[m] for m in shown], xlim=(-0.03, 1.03))

@@ -60,7 +60,6 @@ rule make_maze_data:
         "../envs/ucl.yaml"
     params:
         section=PARAMS.maze.part(MazeData),
-        root="results/maze/data",
     message:
         "Walking the oracle and annotating states in maze {wildcards.maze}"
     script:
@@ -80,11 +79,11 @@ rule train_maze:
         "results/benchmarks/maze/{maze}/train.tsv"
     conda:
         "../envs/ucl.yaml"
-    params:
-        section=PARAMS.maze.part(MazeTraining),
     threads: 1  # stacked layers are small: two mazes beside each other beat one on two threads
     resources:
         gpu=1,
+    params:
+        section=PARAMS.maze.part(MazeTraining),
     message:
         "Training the agents of {wildcards.maze}, all seeds at once"
     script:
