@@ -10,14 +10,17 @@ against one reference per row and per column, so sums over blocks neither round 
 **Rounding.** All terms are positive: nothing cancels. A float32 product is summed in runs of 128 terms, so a block of m
 samples is off by at most (128 + m / 128) 2^-24, about 1e-5, even where equal terms round the same way.
 
-**Certificate.** What remains is underflow. With q the smallest normal number
-of the working precision, an entry of E or F below q and a product below q may each become zero (denormals may be
-flushed), so a block loses at most `4 m q exp(p_a + q_c)`; float64 sums lose at most `4 M 2^-1022` more. Both are added
-up for every entry. An entry is certified if what it may have lost is below `loss` (2^-27 in float32, 2^-47 in float64)
-of what was found, hence its logarithm is off by no more than that. The bound holds whatever the scores are; a check for
-infinities or zeros would not do, since a sum of denormals is finite, positive and wrong.
+**Certificate.** What remains is underflow. With q the smallest normal number of the working precision, an entry of E or
+F below q and a product below q may each become zero (denormals may be flushed), so a block loses at most
+`4 m q exp(p_a + q_c)`; float64 sums lose at most `4 M 2^-1022` more. Both are added up for every entry. An entry is
+certified if what it may have lost is below `loss` (2^-27 in float32, 2^-47 in float64) of what was found, hence its
+logarithm is off by no more than that. The bound holds whatever the scores are; a check for infinities or zeros would
+not do, since a sum of denormals is finite, positive and wrong.
 
-**Tight blocks.** What is not certified is evaluated again in float64, in blocks of similar samples: columns of (S, T)
+**Wide range.** What float32 leaves uncertified is evaluated again by the same products in float64, whose range is
+exp(-708) instead of exp(-87): enough wherever the scales add up to less than 350.
+
+**Tight blocks.** What is still not certified is evaluated in float64 in blocks of similar samples: columns of (S, T)
 grouped by farthest-point clustering (Gonzalez 1985: radius at most twice the best possible). In a group of radius r
 (largest difference of a score to the group's centre) every product is at least exp(-4 r), however far the groups lie
 apart, and groups are added up in the log domain. The same certificate decides. `Bank.prepare` sorts a bank into such
@@ -102,10 +105,10 @@ def log_sums(blocks: ScoreBlocks, dtype: torch.dtype) -> LogSums:
 
     `dtype` float32 means scores and products of blocks in float32 and everything else in float64.
     """
-    sums, certified = _product_pass(blocks, dtype)
+    sums, certified = _product_pass(blocks.exponentials(dtype), (blocks.rows, blocks.columns), dtype, blocks.device)
     recomputed = int((~certified).sum())
     if recomputed:
-        _recompute(blocks, sums.pairs, ~certified)
+        _recompute(blocks, sums.pairs, ~certified, dtype)
     return LogSums(sums.pairs, sums.rows, sums.columns, recomputed)
 
 
@@ -140,11 +143,16 @@ class _Side:
         return self.reference + self.sums.log()
 
 
-def _product_pass(blocks: ScoreBlocks, dtype: torch.dtype) -> tuple[LogSums, Bool[Tensor, "n k"]]:
+def _product_pass(
+    blocks: Iterator[tuple[Exponentials, Exponentials]],
+    shape: tuple[int, int],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> tuple[LogSums, Bool[Tensor, "n k"]]:
     """One pass of matrix products over the bank, and which entries are certified."""
-    total = torch.zeros(blocks.rows, blocks.columns, dtype=torch.float64, device=blocks.device)
+    total = torch.zeros(shape, dtype=torch.float64, device=device)
     left, right, sizes = _Side(), _Side(), []
-    for e, f in blocks.exponentials(dtype):
+    for e, f in blocks:
         row_weight, row_shrink = left.add(e)
         column_weight, column_shrink = right.add(f)
         if row_shrink is not None:
@@ -168,18 +176,32 @@ def _lost(left: _Side, right: _Side, sizes: list[int], smallest: float) -> Float
     return (rows @ columns.T).mul_(4 * smallest).add_(4 * sum(sizes) * SMALLEST[torch.float64])
 
 
-def _recompute(blocks: ScoreBlocks, pairs: Float[Tensor, "n k"], flagged: Bool[Tensor, "n k"]) -> None:
-    """Overwrite the flagged entries of `pairs` by certified ones."""
-    rows, columns = flagged.any(1).nonzero()[:, 0], flagged.any(0).nonzero()[:, 0]
-    grid = flagged[rows][:, columns]
-    if int(grid.sum()) >= max(MANY, DENSE * grid.numel()):
-        values, certified = _tight_pass(blocks, rows, columns)
+def _recompute(
+    blocks: ScoreBlocks, pairs: Float[Tensor, "n k"], flagged: Bool[Tensor, "n k"], dtype: torch.dtype
+) -> None:
+    """Overwrite the flagged entries of `pairs` by certified ones, by the cheapest way that can certify them."""
+    for evaluate in (_wide_pass, _tight_pass) if dtype == torch.float32 else (_tight_pass,):
+        rows, columns = flagged.any(1).nonzero()[:, 0], flagged.any(0).nonzero()[:, 0]
+        grid = flagged[rows][:, columns]
+        if int(grid.sum()) < max(MANY, DENSE * grid.numel()):
+            break
+        values, certified = evaluate(blocks, rows, columns)
         i, j = (grid & certified).nonzero(as_tuple=True)
         pairs[rows[i], columns[j]] = values[i, j]
-        grid &= ~certified
-    i, j = grid.nonzero(as_tuple=True)
-    if len(i):
+        flagged[rows[i], columns[j]] = False
+    if bool(flagged.any()):
+        rows, columns = flagged.any(1).nonzero()[:, 0], flagged.any(0).nonzero()[:, 0]
+        i, j = flagged[rows][:, columns].nonzero(as_tuple=True)
         pairs[rows[i], columns[j]] = _exact(blocks, rows, columns, i, j)
+
+
+def _wide_pass(
+    blocks: ScoreBlocks, rows: Int[Tensor, " n"], columns: Int[Tensor, " k"]
+) -> tuple[Float[Tensor, "n k"], Bool[Tensor, "n k"]]:
+    """The same products in float64, whose range takes scores that differ by 700."""
+    wide = ((Exponentials.of(s), Exponentials.of(t)) for s, t in blocks(torch.float64, rows, columns))
+    sums, certified = _product_pass(wide, (len(rows), len(columns)), torch.float64, blocks.device)
+    return sums.pairs, certified
 
 
 def _tight_pass(
