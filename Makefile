@@ -9,7 +9,7 @@ export TQDM_MININTERVAL := 2
 .PHONY: demo paper test lint bench
 
 demo: $(STAMP)
-	snakemake --workflow-profile workflow/profiles/demo
+	snakemake --workflow-profile profiles/demo
 	@echo; cat demo/reports/tables/synthetic.md; echo; echo "Report: $(CURDIR)/demo/reports/index.html"
 
 paper: $(STAMP)

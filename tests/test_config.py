@@ -26,7 +26,7 @@ def changed(key: str, value: Any) -> dict[str, Any]:
 
 def test_the_committed_parameters_are_valid_at_every_scale() -> None:
     load_params(ROOT / "params.yaml")
-    for overlay in ("workflow/profiles/demo/params.yaml", "tests/smoke/params.yaml"):
+    for overlay in ("profiles/demo/params.yaml", "tests/smoke/params.yaml"):
         config = copy.deepcopy(PAPER)
         for name, section in yaml.safe_load((ROOT / overlay).read_text()).items():
             config[name] |= section
