@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from ucl.config import GaussianTraining, load_params, validate
 from ucl.errors import InputError
@@ -28,8 +29,7 @@ def test_the_committed_parameters_are_valid_at_every_scale() -> None:
     load_params(ROOT / "params.yaml")
     for overlay in ("profiles/demo/params.yaml", "tests/smoke/params.yaml"):
         config = copy.deepcopy(PAPER)
-        for name, section in yaml.safe_load((ROOT / overlay).read_text()).items():
-            config[name] |= section
+        update_config(config, yaml.safe_load((ROOT / overlay).read_text()))  # as `--configfile` lays it over
         validate(config)
 
 
