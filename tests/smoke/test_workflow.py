@@ -46,7 +46,8 @@ def run(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
 def digests(folder: Path) -> dict[str, str]:
     """What `synthetic` left, by content, but for what carries times and ids."""
     files = [*folder.glob("results/synthetic/**/*"), *folder.glob("reports/*/synthetic*")]
-    kept = [p for p in files if p.is_file() and p.name not in ("tracked.json", "runs.json")]
+    mine = ("tracked.json", "runs.json")
+    kept = [p for p in files if p.is_file() and p.name not in mine and not p.name.startswith(".")]
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept}
 
 
@@ -111,7 +112,7 @@ def test_touched_files_re_run_nothing_and_edited_parameters_little(finished: Pat
 @pytest.mark.timeout(900)
 def test_a_killed_run_is_finished_with_the_same_bytes(finished: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        command(tmp_path),
+        command(tmp_path, "synthetic"),
         cwd=ROOT,
         env=environment(),
         stdout=subprocess.DEVNULL,
