@@ -18,8 +18,8 @@ CANCELLATION = 1e-5
 
 def squared_distances(x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
     """|x_i - y_j|^2 through one matrix product, never negative (torch.cdist has a slow backward pass)."""
-    squares = x.square().sum(-1)[..., :, None] + y.square().sum(-1)[..., None, :]
-    return (squares - 2 * x @ y.mT).clamp_min(0)
+    squares = ((-2 * x) @ y.mT).add_(x.square().sum(-1)[..., :, None]).add_(y.square().sum(-1)[..., None, :])
+    return squares.clamp_min(0)
 
 
 def dot_products(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], out: Tensor | None = None) -> Float[Tensor, "n m"]:
@@ -146,20 +146,20 @@ class NegativeL2(Critic):
 class _NegativeDistance(torch.autograd.Function):
     """-|x_i - y_j| with its gradient written out: two matrix products and a third of autograd's passes."""
 
-    FLOOR = 1e-6  # where two representations meet, the distance has no gradient: taken as zero
+    FLOOR = 1e-6  # keeps the gradient, a unit vector, finite where two representations meet
 
     @staticmethod
     def forward(ctx: Any, x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
-        distances = squared_distances(x, y).sqrt_().clamp_min_(_NegativeDistance.FLOOR)
-        ctx.save_for_backward(x, y, distances)
-        return -distances
+        negative = squared_distances(x, y).clamp_min_(_NegativeDistance.FLOOR**2).sqrt_().neg_()
+        ctx.save_for_backward(x, y, negative)
+        return negative
 
     @staticmethod
     @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradient: Float[Tensor, "*s n m"]) -> tuple[Tensor, Tensor]:
-        x, y, distances = ctx.saved_tensors
-        weights = (gradient / distances).masked_fill_(distances <= _NegativeDistance.FLOOR, 0)
-        return weights @ y - x * weights.sum(-1)[..., None], weights.mT @ x - y * weights.sum(-2)[..., None]
+        x, y, negative = ctx.saved_tensors
+        weights = gradient / negative
+        return x * weights.sum(-1)[..., None] - weights @ y, y * weights.sum(-2)[..., None] - weights.mT @ x
 
 
 class NegativeSquaredL2(Critic):

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["GaussianWorld", "Triples", "gaussian_log_ratio"]
+__all__ = ["GaussianWorld", "Triples", "joint_gaussian_log_ratio"]
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ class GaussianWorld:
         cov_a = to_a.mT @ sigma @ to_a + self.noise**2 * eye_a + shared
         cov_c = to_c.mT @ sigma @ to_c + self.noise**2 * eye_c + shared
         cov_ac = to_a.mT @ sigma @ to_c + (0.0 if assume_independent else shared)
-        return gaussian_log_ratio(a.double() - mean @ to_a, c.double() - mean @ to_c, cov_a, cov_ac, cov_c)
+        return joint_gaussian_log_ratio(a.double() - mean @ to_a, c.double() - mean @ to_c, cov_a, cov_ac, cov_c)
 
 
-def gaussian_log_ratio(
+def joint_gaussian_log_ratio(
     a: Float[Tensor, "s n da"],
     c: Float[Tensor, "s k dc"],
     cov_a: Float[Tensor, "s da da"],

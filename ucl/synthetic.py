@@ -16,7 +16,7 @@ from ucl.config import GaussianData, GaussianTraining
 from ucl.critics import CRITICS, Critic
 from ucl.encoders import synthetic_encoder
 from ucl.gaussian import GaussianWorld
-from ucl.grouped import log_sums_of_group
+from ucl.grouped import MONTE_CARLO, Side, monte_carlo_recalls
 from ucl.metrics import centred_error, expected_rank, recall_in_groups
 from ucl.runtime import generator
 from ucl.training import ContrastiveModel, Optimisation, train
@@ -39,7 +39,6 @@ __all__ = [
 ]
 
 PROTOCOLS = ("published", "held_out")
-MONTE_CARLO = ("monte_carlo_unscaled", "monte_carlo", "monte_carlo_normalized")
 METHODS = ("direct", *MONTE_CARLO, "ground_truth", "bayes")
 REFERENCE = "ground_truth"  # the model trained on (A, C) itself, with the L2 critic as published
 DRAWS = ("world", "ab", "bc", "ac", "validation", "bank", "a", "b", "c", "shuffle")  # purposes of random streams
@@ -181,29 +180,8 @@ def _group_recalls(params: GaussianTraining, name: str, step: Representations) -
     direct = recall_in_groups(step.critic(step.a, step.c), params.candidates)
     if step.bank is None:
         return {REFERENCE: direct}
-    recalls = {"direct": direct} | {method: torch.zeros_like(direct) for method in MONTE_CARLO}
-    for seed in range(params.seeds):
-        for method, recall in _monte_carlo_recalls(params, step, seed).items():
-            recalls[method][seed] = recall
-    return recalls
-
-
-def _monte_carlo_recalls(params: GaussianTraining, step: Representations, seed: int) -> dict[str, float]:
-    """Within groups of candidates only: 1/31 of the products that the whole grid would take at every epoch."""
-    assert step.bank is not None
-    groups = step.a.shape[1] // params.candidates
-    kind, scale = CRITICS[step.critic.name], torch.as_tensor(step.critic.scale)[seed]
-    ranks: dict[str, list[Tensor]] = {method: [] for method in MONTE_CARLO}
-    for group in range(groups):  # one at a time: its scores stay in the cache
-        rows = slice(group * params.candidates, (group + 1) * params.candidates)
-        scores_ab = kind.similarity(step.a[seed, rows], step.bank[seed])
-        scores_cb = kind.similarity(step.c[seed, rows], step.bank[seed])
-        unscaled = log_sums_of_group(scores_ab, scores_cb)
-        scaled = log_sums_of_group(scale * scores_ab, scale * scores_cb)
-        normalized = scaled.pairs - scaled.rows[:, None] - scaled.columns
-        for method, scores in zip(MONTE_CARLO, (unscaled.pairs, scaled.pairs, normalized), strict=True):
-            ranks[method].append(expected_rank(scores))
-    return {method: float((torch.cat(values) <= 1).double().mean()) for method, values in ranks.items()}
+    sides = Side(step.critic, step.a, step.bank), Side(step.critic, step.c, step.bank)
+    return {"direct": direct} | monte_carlo_recalls(*sides, params.candidates)
 
 
 def evaluate_candidates(

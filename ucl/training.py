@@ -123,6 +123,7 @@ def _train_epoch(
 def _shuffle(
     x: Float[Tensor, "s n dx"], y: Float[Tensor, "s n dy"], generators: Sequence[torch.Generator]
 ) -> tuple[Tensor, Tensor]:
-    orders = [torch.randperm(x.shape[1], generator=g).to(x.device) for g in generators]
-    left, right = (torch.stack([rows[o] for rows, o in zip(side, orders, strict=True)]) for side in (x, y))
+    n = x.shape[1]
+    orders = torch.cat([torch.randperm(n, generator=g) + model * n for model, g in enumerate(generators)]).to(x.device)
+    left, right = (side.flatten(0, 1).index_select(0, orders).view_as(side) for side in (x, y))
     return left, right

@@ -13,12 +13,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ucl.config import GaussianTraining
-from ucl.critics import CRITICS, Critic
+from ucl.critics import Critic
 from ucl.encoders import StackedLinear, synthetic_encoder
 from ucl.gaussian import Triples
-from ucl.grouped import log_sums_of_group
-from ucl.metrics import expected_rank, recall_in_groups
-from ucl.synthetic import MONTE_CARLO, streams
+from ucl.grouped import Side, monte_carlo_recalls
+from ucl.metrics import recall_in_groups
+from ucl.synthetic import streams
 from ucl.training import ContrastiveModel, Optimisation, train
 
 __all__ = ["Boxes", "Step", "World", "method_recalls", "train_boxes", "train_reference", "wide_encoder"]
@@ -136,8 +136,8 @@ def method_recalls(step: Step, candidates: int) -> dict[str, Float[Tensor, " s"]
     width = max(step.a.shape[-1], step.c.shape[-1])
     a, c = (torch.nn.functional.pad(x, (0, width - x.shape[-1])) for x in (step.a, step.c))
     recalls = {"direct": recall_in_groups(step.bc(a, c), candidates)}
-    per_seed = [_monte_carlo(step, seed, candidates) for seed in range(len(a))]
-    return recalls | {method: torch.stack([recall[method] for recall in per_seed]) for method in MONTE_CARLO}
+    sides = Side(step.ab, step.a, step.for_a), Side(step.bc, step.c, step.for_c)
+    return recalls | monte_carlo_recalls(*sides, candidates)
 
 
 def _train_shared(
@@ -172,19 +172,3 @@ def _model(
     encoders = {m: encoder(generators[m], n, width) for m, n in inputs.items()}
     names = {pair: (pair[0], pair[1]) for pair in pairs}
     return ContrastiveModel(encoders, names, critic, params.log_scale, params.seeds)
-
-
-def _monte_carlo(step: Step, seed: int, candidates: int) -> dict[str, Tensor]:
-    """Monte Carlo without scales, with them, and normalised per anchor, within groups of candidates."""
-    sides = [(step.ab, step.a[seed], step.for_a[seed]), (step.bc, step.c[seed], step.for_c[seed])]
-    scales = [torch.as_tensor(critic.scale)[seed] for critic, *_ in sides]
-    ranks: dict[str, list[Tensor]] = {method: [] for method in MONTE_CARLO}
-    for start in range(0, step.a.shape[1] - candidates + 1, candidates):  # one group at a time stays in the cache
-        rows = slice(start, start + candidates)
-        plain = [CRITICS[critic.name].similarity(x[rows], bank) for critic, x, bank in sides]
-        unscaled = log_sums_of_group(*plain)
-        scaled = log_sums_of_group(*(scale * scores for scale, scores in zip(scales, plain, strict=True)))
-        normalized = scaled.pairs - scaled.rows[:, None] - scaled.columns
-        for method, scores in zip(MONTE_CARLO, (unscaled.pairs, scaled.pairs, normalized), strict=True):
-            ranks[method].append(expected_rank(scores))
-    return {method: (torch.cat(values) <= 1).double().mean() for method, values in ranks.items()}

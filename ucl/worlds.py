@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ucl.gaussian import GaussianWorld, Triples, gaussian_log_ratio
+from ucl.gaussian import GaussianWorld, Triples, joint_gaussian_log_ratio
 
 __all__ = ["MultimodalWorld", "XorWorld", "gaussian_log_ratio_given_b"]
 
@@ -120,4 +120,4 @@ def gaussian_log_ratio_given_b(
     cov_x = torch.cat([torch.cat([cov_a, to_a.mT @ sigma], -1), torch.cat([sigma @ to_a, sigma], -1)], -2)
     cov_xc = torch.cat([to_a.mT @ sigma @ to_c + shared, sigma @ to_c], -2)
     x = torch.cat([a.double() - mean @ to_a, b.double() - mean], -1)
-    return gaussian_log_ratio(x, c.double() - mean @ to_c, cov_x, cov_xc, cov_c)
+    return joint_gaussian_log_ratio(x, c.double() - mean @ to_c, cov_x, cov_xc, cov_c)

@@ -12,7 +12,7 @@ import yaml
 
 from ucl.errors import InputError
 
-__all__ = ["Source", "digest", "is_present", "read_pointer"]
+__all__ = ["Source", "dvc_md5", "is_present", "read_pointer"]
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,17 @@ def is_present(source: Source) -> bool:
     """Whether the data are there with the right content; raises where something else is in their place."""
     if not source.path.exists():
         return False
-    found = digest(source.path)
+    found = dvc_md5(source.path)
     if found != source.md5:
         raise InputError(f"{source.path}: md5 is {found}, expected {source.md5}; move it away to have it fetched again")
     return True
 
 
-def digest(path: Path) -> str:
+def dvc_md5(path: Path) -> str:
     """The md5 of a file, or of a folder as DVC forms it: over its sorted listing as JSON, with `.dir` at the end."""
     if not path.is_dir():
         with path.open("rb") as handle:
             return hashlib.file_digest(cast(io.BufferedReader, handle), "md5").hexdigest()
     names: Mapping[str, Path] = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file()}
-    listing = [{"md5": digest(names[name]), "relpath": name} for name in sorted(names)]
+    listing = [{"md5": dvc_md5(names[name]), "relpath": name} for name in sorted(names)]
     return hashlib.md5(json.dumps(listing, sort_keys=True).encode()).hexdigest() + ".dir"

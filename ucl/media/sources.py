@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from ucl.errors import InputError
 from ucl.files import replacing
-from ucl.media.pointers import Source, digest, is_present
+from ucl.media.pointers import Source, dvc_md5, is_present
 
 __all__ = ["ReadObject", "pull"]
 
@@ -106,7 +106,7 @@ def _download(url: str, path: Path, progress: bool) -> None:
 
 
 def _check(path: Path, md5: str, source: Source) -> None:
-    found = digest(path)
+    found = dvc_md5(path)
     if found != md5:
         raise InputError(f"{source.path}: what arrived has md5 {found}, expected {md5}; it was thrown away")
 
