@@ -9,7 +9,7 @@ from jinja2 import UndefinedError
 from ucl.files import write_json, write_text
 from ucl.report import render
 
-PNG = bytes.fromhex("89504e470d0a1a0a")
+PNG = bytes.fromhex("89504e470d0a1a0a") + bytes(1000)
 
 
 def prepare(folder: Path, section: str) -> dict[str, object]:
@@ -24,7 +24,8 @@ def prepare(folder: Path, section: str) -> dict[str, object]:
     write_text("k,v\none,1\n", folder / "reports/tables/demo.csv")
     write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", folder / "reports/figures/small.svg")
     write_text("<svg>" + " " * 300_000 + "</svg>", folder / "reports/figures/large.svg")
-    (folder / "reports/figures/large.png").write_bytes(PNG)
+    for name in ("small", "large"):  # the page shows the smaller of the two files
+        (folder / f"reports/figures/{name}.png").write_bytes(PNG)
     return {
         "templates": templates,
         "experiments": ["demo"],

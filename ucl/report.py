@@ -15,8 +15,6 @@ from ucl.files import read_json, write_text
 
 __all__ = ["render"]
 
-INLINE_SVG = 250_000  # bytes; a larger drawing is shown as its PNG
-
 
 def render(
     templates: str | Path,
@@ -77,8 +75,8 @@ def _inline_images(body: str, folder: Path) -> str:
 
     def inline(match: re.Match[str]) -> str:
         path = folder / match[1]
-        if path.suffix == ".svg" and path.stat().st_size > INLINE_SVG:
-            path = path.with_suffix(".png")
+        if path.suffix == ".svg":
+            path = min(path, path.with_suffix(".png"), key=lambda file: file.stat().st_size)
         kind = {".svg": "image/svg+xml", ".png": "image/png", ".gif": "image/gif"}[path.suffix]
         return f'src="data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"'
 

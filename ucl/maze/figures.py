@@ -185,8 +185,11 @@ def _representations(placed: pd.DataFrame) -> Figure:
         ax.scatter(words["u"], words["v"], marker="*", s=70, color="#D55E00", edgecolor="black", linewidth=0.5)
         figure.colorbar(dots, ax=ax, label="column (x)" if axis == "x" else "row (y)")
         ax.set(xlabel="first axis", ylabel="second axis")
-    for _, word in words.iterrows():
-        axes[0].annotate(word["text"], (word["u"], word["v"]), (4, 4), textcoords="offset points", fontsize=7)
+    middle = (words["u"].min() + words["u"].max()) / 2
+    for _, word in words.iterrows():  # labels point away from each other
+        side, offset = ("right", -5) if word["u"] < middle else ("left", 5)
+        place = {"xytext": (offset, 4), "textcoords": "offset points", "ha": side}
+        axes[0].annotate(word["text"], (word["u"], word["v"]), fontsize=7, **place)
     figure.suptitle("states of the fork (dots) and words (stars) on the two main axes of the states", fontsize=9)
     return figure
 
