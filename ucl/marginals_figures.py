@@ -86,5 +86,6 @@ def _curves(ax: Axes, table: pd.DataFrame) -> None:
             )
     ax.set_xscale("log", base=2)
     ticks = sorted(table["d"].unique())
-    ax.set_xticks(ticks, [str(d) for d in ticks])
+    crowded = [later < 4 * d for d, later in zip(ticks, [*ticks[1:], float("inf")], strict=True)]
+    ax.set_xticks(ticks, ["" if near else str(d) for d, near in zip(ticks, crowded, strict=True)])
     ax.minorticks_off()

@@ -189,7 +189,9 @@ def _optimizer(
     groups = [(slow, recipe.learning_rate), (fast, recipe.fast_learning_rate)]
     groups = [(parameters, rate) for parameters, rate in groups if parameters]
     optimizer = torch.optim.AdamW(
-        [{"params": parameters, "lr": rate} for parameters, rate in groups], weight_decay=recipe.weight_decay
+        [{"params": parameters, "lr": rate} for parameters, rate in groups],
+        weight_decay=recipe.weight_decay,
+        fused=True,
     )
     rates = [rate for _, rate in groups]
     return optimizer, torch.optim.lr_scheduler.OneCycleLR(

@@ -3,15 +3,14 @@
 from ucl.config import ContrastiveTraining
 
 TRAINED = ["digits", "recorded_digits"]  # suites whose encoders the workflow trains, one set per seed
-TRAINED_STORES = [
-    "image_text.image",
-    "image_text.text",
-    "audio_text.audio",
-    "audio_text.text",
-    "audio_image.audio",
-    "audio_image.image",
-    *[f"joint_{middle}.{modality}" for middle in ("text", "image", "audio") for modality in ("audio", "image", "text")],
+PAIRWISE_MODELS, JOINT_MODELS = ["image_text", "audio_text", "audio_image"], [
+    "joint_text",
+    "joint_image",
+    "joint_audio",
 ]
+PAIRWISE_STORES = [f"{model}.{modality}" for model in PAIRWISE_MODELS for modality in model.split("_")]
+JOINT_STORES = [f"{model}.{modality}" for model in JOINT_MODELS for modality in ("audio", "image", "text")]
+TRAINED_STORES = PAIRWISE_STORES + JOINT_STORES
 SPEECH = {"digits": in_root("data/digits/clips.parquet"), "recorded_digits": in_root("data/fsdd/recordings")}
 SPEECH_FILES = {"digits": SPEECH["digits"], "recorded_digits": pulled("fsdd/recordings")}  # what jobs wait for
 SUITES = PARAMS.bridging.suites
@@ -66,28 +65,46 @@ rule prepare_digits:
         "../scripts/prepare_digits.py"
 
 
-rule train_digits:
+rule train_pairwise_digits:
     input:
         modules("media.trained"),
         table="results/bridging/{trained}/items.parquet",
         content="results/bridging/{trained}/content.safetensors",
     output:
-        stores=[f"results/bridging/{{trained}}/seed{{seed}}/stores/{name}.parquet" for name in TRAINED_STORES],
-        losses="results/bridging/{trained}/seed{seed}/losses.parquet",
+        stores=[f"results/bridging/{{trained}}/seed{{seed}}/stores/{name}.parquet" for name in PAIRWISE_STORES],
+        losses="results/bridging/{trained}/seed{seed}/losses_pairwise.parquet",
     log:
-        "results/logs/bridging/{trained}/train_{seed}.log",
+        "results/logs/bridging/{trained}/train_pairwise_{seed}.log",
     benchmark:
-        "results/benchmarks/bridging/{trained}/train_{seed}.tsv"
+        "results/benchmarks/bridging/{trained}/train_pairwise_{seed}.tsv"
     conda:
         "../envs/ucl.yaml"
-    threads: 1  # the models are small: one seed a core beats one seed on two
+    threads: 1  # the models are small: one job a core beats one job on two
     params:
+        models=PAIRWISE_MODELS,
         training=PARAMS.bridging.training.model_dump(),
         embed_dims=PARAMS.bridging.embed_dims.model_dump(),
     message:
-        "Training pairwise and joint models of {wildcards.trained}, seed {wildcards.seed}, and embedding all items"
+        "Training the pairwise models of {wildcards.trained}, seed {wildcards.seed}, and embedding all items"
     script:
         "../scripts/train_digits.py"
+
+
+use rule train_pairwise_digits as train_joint_digits with:
+    output:
+        stores=[f"results/bridging/{{trained}}/seed{{seed}}/stores/{name}.parquet" for name in JOINT_STORES],
+        losses="results/bridging/{trained}/seed{seed}/losses_joint.parquet",
+    log:
+        "results/logs/bridging/{trained}/train_joint_{seed}.log",
+    benchmark:
+        "results/benchmarks/bridging/{trained}/train_joint_{seed}.tsv"
+    priority: 1  # the longer jobs first
+    params:
+        models=JOINT_MODELS,
+        training=PARAMS.bridging.training.model_dump(),
+        embed_dims=PARAMS.bridging.embed_dims.model_dump(),
+    message:
+        "Training the joint models of {wildcards.trained}, seed {wildcards.seed}, and embedding all items"
 
 
 rule score_bridging:
@@ -125,8 +142,9 @@ rule collect_bridging:
         banks=expand("{set}/banks.parquet", set=SETS),
         uniformity=expand("{set}/uniformity.parquet", set=SETS),
         losses=expand(
-            "results/bridging/{suite}/seed{seed}/losses.parquet",
+            "results/bridging/{suite}/seed{seed}/losses_{kind}.parquet",
             suite=TRAINED_SUITES,
+            kind=["pairwise", "joint"],
             seed=range(PARAMS.bridging.seeds),
         ),
     output:

@@ -8,13 +8,13 @@ import pandas as pd
 from ucl.files import write_parquet
 from ucl.media.digits import read_world
 from ucl.media.store import Store, write_store
-from ucl.media.trained import MODELS, Recipe, encoders, train
+from ucl.media.trained import Recipe, encoders, train
 
 job.start(snakemake)
 world = read_world(snakemake.input.table, snakemake.input.content)
 recipe, dims = Recipe(**snakemake.params.training), snakemake.params.embed_dims
 folder, losses = Path(snakemake.output.stores[0]).parent, []
-for name in MODELS:
+for name in snakemake.params.models:
     width = dims["joint"] if name.startswith("joint") else dims[name]
     curve = []
     model = train(name, world, width, recipe, int(snakemake.wildcards.seed), report=curve.append)
