@@ -178,7 +178,7 @@ class PairSampler:
     def __init__(self, world: World, generator: torch.Generator) -> None:
         self.world, self.generator = world, generator
         self.phrases = world["text"].rows("train")
-        self.rows_of_digit = {m: [_of_digit(world[m], digit) for digit in DIGITS] for m in ("image", "audio")}
+        self.rows_of_digit = {m: _by_digit(world[m]) for m in ("image", "audio")}
 
     def draw(self, n: int, modalities: Sequence[Modality]) -> dict[Modality, Int[Tensor, " n"]]:
         """Positions of `n` matching items of each of `modalities`."""
@@ -188,16 +188,18 @@ class PairSampler:
 
     def _of(self, modality: Modality, digit: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
         position = torch.rand(len(digit), generator=self.generator, dtype=torch.float64)
-        rows = [self.rows_of_digit[modality][int(d)] for d in digit]
-        return torch.stack([r[int(p * len(r))] for r, p in zip(rows, position, strict=True)])
+        rows, counts = self.rows_of_digit[modality]
+        return rows[digit, (position * counts[digit]).long()]
 
 
-def _of_digit(items: Items, digit: int) -> Int[Tensor, " m"]:
-    rows = items.rows("train")
-    rows = rows[items.meaning[rows, digit]]
-    if not len(rows):
-        raise InputError(f"no item of digit {digit} is left to train on; give fewer voices to validation and test")
-    return rows
+def _by_digit(items: Items) -> tuple[Int[Tensor, "digits longest"], Int[Tensor, " digits"]]:
+    """Positions of the training items of each digit, and how many there are; what is behind them is filling."""
+    train = items.rows("train")
+    rows = [train[items.meaning[train, digit]] for digit in DIGITS]
+    for digit, own in zip(DIGITS, rows, strict=True):
+        if not len(own):
+            raise InputError(f"no item of digit {digit} is left to train on; give fewer voices to validation and test")
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), torch.tensor([len(own) for own in rows])
 
 
 def _spoken(

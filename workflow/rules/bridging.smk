@@ -3,11 +3,8 @@
 from ucl.config import ContrastiveTraining
 
 TRAINED = ["digits", "recorded_digits"]  # suites whose encoders the workflow trains, one set per seed
-PAIRWISE_MODELS, JOINT_MODELS = ["image_text", "audio_text", "audio_image"], [
-    "joint_text",
-    "joint_image",
-    "joint_audio",
-]
+PAIRWISE_MODELS = ["image_text", "audio_text", "audio_image"]
+JOINT_MODELS = ["joint_text", "joint_image", "joint_audio"]
 PAIRWISE_STORES = [f"{model}.{modality}" for model in PAIRWISE_MODELS for modality in model.split("_")]
 JOINT_STORES = [f"{model}.{modality}" for model in JOINT_MODELS for modality in ("audio", "image", "text")]
 TRAINED_STORES = PAIRWISE_STORES + JOINT_STORES
