@@ -69,11 +69,10 @@ def test_a_trial_takes_rows_of_its_own_while_there_are_enough() -> None:
 
 
 def test_slope_of_a_known_power() -> None:
-    sizes = [10, 100, 1000, 10_000]
-    rows = pd.DataFrame(
-        {"samples": sizes, "effective_samples": sizes, "standard_error": [math.nan, 0.1, 0.0316228, 0.01]}
-    )
-    assert fit_slope(rows) == pytest.approx(-0.5, abs=1e-4)
+    rows = pd.DataFrame({"samples": [1, 10, 300, 1000, 3000], "standard_error": [math.nan, 1.0, 0.5, 0.1, 0.0577350]})
+    rows.loc[2, "standard_error"] = 0.1 * (1000 / 300) ** 0.5
+    assert fit_slope(rows) == pytest.approx(-0.5, abs=1e-4)  # of 300 to 3,000 alone
+    assert fit_slope(rows[:1]) is None
 
 
 def test_a_trained_world_end_to_end(tmp_path) -> None:

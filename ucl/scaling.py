@@ -32,7 +32,7 @@ __all__ = ["BANKS", "bank_sizes", "embed_world", "fit_slope", "score_model", "su
 
 BANKS = ("uniform", "real", "real_normalized")  # on the sphere; samples of B; the same, normalised per anchor
 CHANNELS = ("pool", "bank", "uniform", "order", "trial")  # purposes of random streams, after those of `synthetic`
-ENOUGH = 30
+DECADE = 10.5  # the standard error's slope is that of the largest decade of bank sizes, rounding of sizes included
 SHOWN = 32  # queries and candidates whose effective sample size and standard error are followed
 
 
@@ -166,7 +166,8 @@ def summarise(scores: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
 
     `ci95` is half the width of the 95 % interval of the mean over trials. `ground_truth`, where it is known, is beside
     `direct`. `meets_direct`: the smallest M from which on the paired difference to direct is not significantly
-    negative, none where there is no such M. `slope`: exponent of the standard error in M (`fit_slope`).
+    negative, none where there is no such M. `slope`: exponent of the standard error in M (`fit_slope`), beside the
+    median `effective_samples` of the largest bank.
     """
     return {model: _summarise_model(table) for model, table in scores.items()}
 
@@ -174,12 +175,14 @@ def summarise(scores: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
 def _summarise_model(table: pd.DataFrame) -> dict[str, Any]:
     summary: dict[str, Any] = {}
     direct = table[table["method"] == "direct"].set_index("trial")["recall_at_1"]
-    follows: dict[str, Any] = {"meets_direct": {}, "slope": {}}
+    follows: dict[str, Any] = {"meets_direct": {}, "slope": {}, "effective_samples": {}}
     for bank in BANKS:
         rows = table[table["method"] == bank]
         summary[bank] = {str(m): _mean(rows[rows["samples"] == m]["recall_at_1"]) for m in _sizes(rows)}
         follows["meets_direct"][bank] = _meets(rows, direct) if len(direct) else None
         follows["slope"][bank] = fit_slope(rows)
+        largest = rows[rows["samples"] == rows["samples"].max()]
+        follows["effective_samples"][bank] = float(largest["effective_samples"].mean())
     for method in ("direct", "closed_form", "ground_truth"):
         values = table[table["method"] == method]["recall_at_1"]
         if len(values):
@@ -209,13 +212,13 @@ def _sizes(rows: pd.DataFrame) -> list[int]:
 
 
 def fit_slope(rows: pd.DataFrame) -> float | None:
-    """Exponent of the median standard error in the bank's size: -1/2 for Monte Carlo with finite variance.
+    """Exponent of the median standard error in the bank's size over its largest decade; none where it has one size.
 
-    Fitted to the sizes with an effective sample size of at least `ENOUGH`: an error estimated from fewer samples is
-    too small, because the samples that matter have not been drawn yet.
+    -1/2 for Monte Carlo whose effective sample size is large. While few samples carry the sum the exponent is nearer to
+    0, and the error itself is underestimated: the samples that matter have not been drawn yet.
     """
-    means = rows.groupby("samples")[["effective_samples", "standard_error"]].mean()
-    errors = means.loc[means["effective_samples"] >= ENOUGH, "standard_error"]
+    errors = rows.groupby("samples")["standard_error"].mean().dropna()
+    errors = errors[errors.index >= errors.index.max() / DECADE]
     return float(np.polyfit(np.log(errors.index), np.log(errors), 1)[0]) if len(errors) > 1 else None
 
 
