@@ -188,7 +188,8 @@ def _representations(placed: pd.DataFrame) -> Figure:
     middle = (words["u"].min() + words["u"].max()) / 2
     for _, word in words.iterrows():  # labels point away from each other
         side, offset = ("right", -5) if word["u"] < middle else ("left", 5)
-        place = {"xytext": (offset, 4), "textcoords": "offset points", "ha": side}
+        crowded = ((words["v"] - word["v"]).between(0, 0.4, "neither") & ((words["u"] - word["u"]).abs() < 1)).any()
+        place = {"xytext": (offset, -10 if crowded else 4), "textcoords": "offset points", "ha": side}
         axes[0].annotate(word["text"], (word["u"], word["v"]), fontsize=7, **place)
     figure.suptitle("states of the fork (dots) and words (stars) on the two main axes of the states", fontsize=9)
     return figure
