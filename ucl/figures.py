@@ -36,7 +36,7 @@ METHOD_LABELS = {
 }
 STYLE: dict[str, Any] = {
     "figure.dpi": 100,
-    "savefig.dpi": 160,
+    "savefig.dpi": 140,
     "figure.constrained_layout.use": True,
     "font.family": "DejaVu Sans",
     "font.size": 9,
