@@ -20,7 +20,7 @@ from ucl.maze.layouts import Layout
 __all__ = ["Distances", "Fields", "Hops"]
 
 BLOCK = 4096  # positions at a time
-PAIRS = 256  # lines of sight looked at together
+PAIRS = 1024  # straight ways looked at together
 
 Boxes = tuple[Float[np.ndarray, "_ 2"], Float[np.ndarray, "_ 2"]]  # lower and upper corners
 
@@ -50,19 +50,25 @@ class Distances:
 
     def clear(self, start: Float[np.ndarray, "n 2"], end: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, " n"]:
         """Whether the straight way between two points keeps `MARGIN` from every wall."""
-        return _clear((start, start), (end, end), self.walls)
+        clear = np.empty(len(start), dtype=bool)
+        for first in range(0, len(start), PAIRS):
+            block = slice(first, first + PAIRS)
+            clear[block] = ~_met(start[block], end[block], self.walls).any(axis=0)
+        return clear
 
     @cached_property
     def sight(self) -> tuple[Bool[np.ndarray, "cells targets"], Bool[np.ndarray, "cells targets"]]:
         """For every cell and target: is it in sight from all of the cell; could it be from some of it?"""
-        cells, targets = len(self.layout.cells), len(self.low)
-        room = self._room()
-        always, maybe = np.empty((2, cells, targets), dtype=bool)
-        for cell in range(cells):
-            here = np.broadcast_to(room[0][cell], (targets, 2)), np.broadcast_to(room[1][cell], (targets, 2))
-            nearest = np.clip(here[0], self.low, self.high), np.clip(here[1], self.low, self.high)
-            always[cell] = _clear(here, nearest, self.walls)
-            maybe[cell] = ~_cut(here, nearest, self.walls)
+        always, maybe = np.empty((2, len(self.layout.cells), len(self.low)), dtype=bool)
+        low, high = np.tile(self.low, (4, 1)), np.tile(self.high, (4, 1))
+        # The shadow that a wall casts, seen from a target, is convex and nowhere narrower than the wall, which is wider
+        # than a cell. So the corners of a cell tell: it lies in the shadow if all four do, and outside if none does.
+        for cell, ((left, top), (right, bottom)) in enumerate(zip(*self._room(), strict=True)):
+            corners = np.array([(left, top), (right, top), (left, bottom), (right, bottom)])
+            start = np.repeat(corners, len(self.low), axis=0)
+            met = _met(start, np.clip(start, low, high), self.walls).reshape(-1, 4, len(self.low))
+            always[cell] = ~met.any(axis=(0, 1))
+            maybe[cell] = ~met.all(axis=1).any(axis=0)
         return always, maybe
 
     def _room(self) -> Boxes:
@@ -194,36 +200,15 @@ def _to_boxes(points: Float[np.ndarray, "n 2"], boxes: Boxes) -> Float[np.ndarra
     return np.sqrt(across * across + down * down)
 
 
-def _clear(start: Boxes, end: Boxes, walls: Boxes) -> Bool[np.ndarray, " n"]:
-    """Whether a box that goes straight from `start` to `end`, changing its size evenly, meets no wall.
+def _met(start: Float[np.ndarray, "n 2"], end: Float[np.ndarray, "n 2"], walls: Boxes) -> Bool[np.ndarray, "walls n"]:
+    """Which walls a straight way meets; touching is not meeting.
 
-    At time t in [0, 1] it overlaps a wall along an axis where two linear functions of t are negative; it meets the
-    wall if one t does for both axes. Touching is not meeting. A point is a box of no size.
+    Two convex shapes meet unless a line divides them: here one along x, one along y, or one along the way.
     """
-    after, before = np.zeros((len(start[0]), len(walls[0]))), np.ones((len(start[0]), len(walls[0])))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        for axis in range(2):
-            s, e, w = ([box[:, axis, None] for box in boxes] for boxes in (start, end, walls))
-            after, before = _negative(s[0] - w[1].T + SLACK, e[0] - s[0], after, before)
-            after, before = _negative(w[0].T - s[1] + SLACK, s[1] - e[1], after, before)
-    return ~(after < before).any(axis=1)
-
-
-def _negative(value: np.ndarray, slope: np.ndarray, after: np.ndarray, before: np.ndarray) -> tuple:
-    """The part of the times (after, before) at which value + slope * t < 0."""
-    root = -value / slope
-    never = (slope == 0) & (value >= 0)
-    after = np.where(slope < 0, np.maximum(after, root), np.where(never, 1.0, after))
-    before = np.where(slope > 0, np.minimum(before, root), np.where(never, 0.0, before))
-    return after, before
-
-
-def _cut(start: Boxes, end: Boxes, walls: Boxes) -> Bool[np.ndarray, " n"]:
-    """Whether one wall lies between two boxes and is wider than both, so that nothing of one sees the other."""
-    low, high = np.minimum(start[0], end[0])[:, None], np.maximum(start[1], end[1])[:, None]
-    wide = (low >= walls[0]) & (high <= walls[1])
-    between = [
-        (a[1][:, None] <= walls[0] + 2 * MARGIN) & (b[0][:, None] >= walls[1] - 2 * MARGIN)
-        for a, b in ((start, end), (end, start))
-    ]
-    return (wide & (between[0] | between[1])[..., ::-1]).any(axis=(1, 2))
+    (width, height), centre = (walls[1] - walls[0]).T / 2 - SLACK, (walls[0] + walls[1]).T / 2
+    x, y = centre[..., None] - (start + end).T[:, None] / 2
+    right, down = (end - start).T / 2
+    met = np.abs(x) <= np.abs(right) + width[:, None]
+    met &= np.abs(y) <= np.abs(down) + height[:, None]
+    met &= np.abs(x * down - y * right) <= np.abs(right) * height[:, None] + np.abs(down) * width[:, None]
+    return met
