@@ -19,8 +19,8 @@ from ucl.maze.layouts import Layout
 
 __all__ = ["Distances", "Fields", "Hops"]
 
-BLOCK = 4096  # positions at a time
-PAIRS = 1024  # straight ways looked at together
+BLOCK = 1024  # positions at a time
+PAIRS = 1024  # straight ways at a time
 
 Boxes = tuple[Float[np.ndarray, "_ 2"], Float[np.ndarray, "_ 2"]]  # lower and upper corners
 
@@ -102,6 +102,7 @@ class Fields:
         to_go = [world.from_corners[:, member].min(axis=1) for member in members]
         # What remains to be walked from every target: nothing in a cell of the set; from other cells it is not asked.
         self.costs = np.concatenate([np.where(members, 0.0, np.inf), np.stack(to_go)], axis=1)
+        self.useful = np.isfinite(self.costs)
 
     def distances(self, positions: Float[np.ndarray, "n 2"], which: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Length of the shortest path from each position into set `which`; 0 inside it."""
@@ -131,26 +132,24 @@ class Fields:
     def _best_of_block(
         self, positions: Float[np.ndarray, "n 2"], which: Int[np.ndarray, " n"]
     ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-        """The least total whose target is in sight: the nearest few are looked at, then the next few, and so on."""
+        """The least total whose target is in sight; only where the cell leaves it open is the way looked at."""
         world = self.world
         always, maybe = world.sight
         cell = world.layout.index[cells_of(positions)]
-        straight = _to_boxes(positions, (world.low, world.high))
-        to_corners = straight[:, len(world.layout.cells) :]
-        to_corners[to_corners < SLACK] = np.inf  # the corner one stands on is no way from itself
-        totals = np.where(maybe[cell], straight + self.costs[which], np.inf)
+        asked = maybe[cell] & self.useful[which]
+        pair = np.flatnonzero(asked)
+        row, target = np.divmod(pair, asked.shape[1])
+        start = positions.take(row, axis=0)
+        end = np.clip(start, world.low.take(target, axis=0), world.high.take(target, axis=0))
+        across, down = (end - start).T
+        straight = np.sqrt(across * across + down * down)
+        seen = always[cell[row], target]
+        seen[~seen] = world.clear(start[~seen], end[~seen])
+        # The corner one stands on is no way from itself.
+        seen &= (target < len(world.layout.cells)) | (straight >= SLACK)
+        totals = np.full(asked.shape, np.inf)
+        totals.put(pair[seen], (straight + self.costs[which[row], target])[seen])
         best = totals.argmin(axis=1)
-        doubt = np.flatnonzero(~always[cell, best])
-        while len(doubt):
-            count = min(max(PAIRS // len(doubt), 1), totals.shape[1])
-            rows, few = doubt[:, None], np.argpartition(totals[doubt], count - 1)[:, :count]
-            start = np.repeat(positions[doubt], few.shape[1], axis=0)
-            end = np.clip(start, world.low[few.ravel()], world.high[few.ravel()])
-            hidden = ~world.clear(start, end).reshape(few.shape)
-            totals[rows, few] = np.where(hidden, np.inf, totals[rows, few])
-            best[doubt] = totals[doubt].argmin(axis=1)
-            seen = (few == best[doubt, None]).any(axis=1) | always[cell[doubt], best[doubt]]
-            doubt = doubt[~seen]
         return totals[np.arange(len(positions)), best], best
 
 
@@ -190,14 +189,6 @@ def _corners(layout: Layout) -> Float[np.ndarray, "corners 2"]:
     single = np.sum(around, axis=0) == 1
     points = [np.argwhere(single & wall)[:, ::-1] + 2 * MARGIN * out for wall, out in zip(around, outward, strict=True)]
     return np.concatenate(points)
-
-
-def _to_boxes(points: Float[np.ndarray, "n 2"], boxes: Boxes) -> Float[np.ndarray, "n boxes"]:
-    """Straight distance from every point to the nearest point of every box."""
-    (left, top), (right, bottom), (x, y) = boxes[0].T, boxes[1].T, points.T[..., None]
-    across = np.maximum(np.maximum(left - x, x - right), 0.0)
-    down = np.maximum(np.maximum(top - y, y - bottom), 0.0)
-    return np.sqrt(across * across + down * down)
 
 
 def _met(start: Float[np.ndarray, "n 2"], end: Float[np.ndarray, "n 2"], walls: Boxes) -> Bool[np.ndarray, "walls n"]:
