@@ -16,7 +16,7 @@ paper: $(STAMP)
 	snakemake --cores all
 
 test: $(STAMP)
-	pytest -n 2 --dist loadfile
+	pytest -n 2 --dist loadfile --no-loadscope-reorder  # in order of names: tests/smoke, the longest, first
 
 lint: $(STAMP)
 	ruff check .

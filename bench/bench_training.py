@@ -21,6 +21,7 @@ def run() -> Iterator[Line]:
     prepare(torch.get_num_threads())
     params = load_params("params.yaml").synthetic
     data = sample(params)
+    train_one("l2", {"ab": (data["ab.a"][0], data["ab.b"][0]), "bc": (data["bc.b"][0], data["bc.c"][0])}, 2)  # warm up
     optimisation = Optimisation(EPOCHS, params.batch_size, params.learning_rate, params.decay_epoch, 0.0)
     pairs = {"ab": (data["ab.a"], data["ab.b"]), "bc": (data["bc.b"], data["bc.c"])}
     for critic in ("l2", "cosine"):

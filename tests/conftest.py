@@ -1,4 +1,11 @@
-"""Shapes are checked at run time in every test: beartype over jaxtyping's annotations, for the whole package."""
+"""Shapes are checked at run time in every test: beartype over jaxtyping's annotations, for the whole package.
+
+One thread a worker: the numbers are small, and two workers of two threads each keep two cores waiting for each other.
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy or PyTorch is imported
 
 from jaxtyping import install_import_hook
 

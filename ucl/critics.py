@@ -18,8 +18,12 @@ CANCELLATION = 1e-5
 
 def squared_distances(x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
     """|x_i - y_j|^2 through one matrix product, never negative (torch.cdist has a slow backward pass)."""
-    squares = ((-2 * x) @ y.mT).add_(x.square().sum(-1)[..., :, None]).add_(y.square().sum(-1)[..., None, :])
-    return squares.clamp_min(0)
+    return _expanded_squares(x, y).clamp_min(0)
+
+
+def _expanded_squares(x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
+    """|x_i|^2 - 2 <x_i, y_j> + |y_j|^2, which rounding may put below zero."""
+    return ((-2 * x) @ y.mT).add_(x.square().sum(-1)[..., :, None]).add_(y.square().sum(-1)[..., None, :])
 
 
 def dot_products(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], out: Tensor | None = None) -> Float[Tensor, "n m"]:
@@ -72,14 +76,14 @@ class Critic(ABC):
     def __call__(self, x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
         """Score every row of `x` against every row of `y`."""
         scale = self.scale
-        if isinstance(scale, Tensor):
-            scale = scale[..., None, None]
-        return scale * self.similarity(x, y)
+        return self.similarity(x, y, scale[..., None, None] if isinstance(scale, Tensor) else scale)
 
     @staticmethod
     @abstractmethod
-    def similarity(x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
-        """The similarity before scaling."""
+    def similarity(
+        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor = 1.0
+    ) -> Float[Tensor, "*s n m"]:
+        """`scale` (positive, not checked) times the similarity; it enters where the numbers are few, in the rows."""
 
     @staticmethod
     def represent(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
@@ -98,8 +102,10 @@ class Cosine(Critic):
     name = "cosine"
 
     @staticmethod
-    def similarity(x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
-        return torch.nn.functional.normalize(x, dim=-1) @ torch.nn.functional.normalize(y, dim=-1).mT
+    def similarity(
+        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor = 1.0
+    ) -> Float[Tensor, "*s n m"]:
+        return (scale * torch.nn.functional.normalize(x, dim=-1)) @ torch.nn.functional.normalize(y, dim=-1).mT
 
     @staticmethod
     def represent(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
@@ -120,8 +126,10 @@ class Dot(Critic):
     name = "dot"
 
     @staticmethod
-    def similarity(x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
-        return x @ y.mT
+    def similarity(
+        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor = 1.0
+    ) -> Float[Tensor, "*s n m"]:
+        return (scale * x) @ y.mT
 
     @staticmethod
     def compare(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], out: Tensor | None = None) -> Float[Tensor, "n m"]:
@@ -134,8 +142,10 @@ class NegativeL2(Critic):
     name = "l2"
 
     @staticmethod
-    def similarity(x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
-        negative: Tensor = _NegativeDistance.apply(x, y)  # type: ignore[no-untyped-call]
+    def similarity(
+        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor = 1.0
+    ) -> Float[Tensor, "*s n m"]:
+        negative: Tensor = _NegativeDistance.apply(scale * x, scale * y)  # type: ignore[no-untyped-call]
         return negative
 
     @staticmethod
@@ -144,13 +154,18 @@ class NegativeL2(Critic):
 
 
 class _NegativeDistance(torch.autograd.Function):
-    """-|x_i - y_j| with its gradient written out: two matrix products and a third of autograd's passes."""
+    """-|x_i - y_j| with its gradient written out: two matrix products and a third of autograd's passes.
 
-    FLOOR = 1e-6  # keeps the gradient, a unit vector, finite where two representations meet
+    Distances count as no shorter than what rounding leaves of the distance of a point to itself: the gradient, a unit
+    vector, is then next to nothing where two representations meet, and never the quotient of two rounding errors.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
-        negative = squared_distances(x, y).clamp_min_(_NegativeDistance.FLOOR**2).sqrt_().neg_()
+        squares = _expanded_squares(x, y)
+        size = x.square().sum(-1).amax(-1) + y.square().sum(-1).amax(-1)
+        floor = (torch.finfo(x.dtype).eps * size).clamp_min_(torch.finfo(x.dtype).tiny)[..., None, None]
+        negative = torch.maximum(squares, floor, out=squares).sqrt_().neg_()
         ctx.save_for_backward(x, y, negative)
         return negative
 
@@ -168,8 +183,10 @@ class NegativeSquaredL2(Critic):
     name = "squared_l2"
 
     @staticmethod
-    def similarity(x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
-        return -squared_distances(x, y) / 2
+    def similarity(
+        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor = 1.0
+    ) -> Float[Tensor, "*s n m"]:
+        return -squared_distances((scale / 2) ** 0.5 * x, (scale / 2) ** 0.5 * y)
 
     @staticmethod
     def compare(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], out: Tensor | None = None) -> Float[Tensor, "n m"]:

@@ -3,14 +3,16 @@
 Every layer holds the parameters of S independent models along its first axis, and maps [S, n, d] to [S, n, d'].
 """
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["StackedBatchNorm", "StackedLinear", "synthetic_encoder"]
+__all__ = ["StackedBatchNorm", "StackedLinear", "share", "stack", "synthetic_encoder"]
 
 
 class StackedLinear(nn.Module):
@@ -67,3 +69,22 @@ def synthetic_encoder(generators: Sequence[torch.Generator], inputs: int, output
         nn.ReLU(),
         StackedLinear(generators, inputs // 2, outputs),
     )
+
+
+def stack(encoders: Sequence[nn.Module]) -> nn.Module:
+    """One encoder that holds the models of several of one shape, one after the other."""
+    whole = copy.deepcopy(encoders[0])
+    for own, *parts in _tensors(whole, *encoders):
+        own.data = torch.cat([part.data for part in parts])
+    return whole
+
+
+def share(whole: nn.Module, encoders: Sequence[nn.Module]) -> None:
+    """Make the tensors of the encoders that `stack` was given views of its own: who trains it trains them."""
+    for own, *parts in _tensors(whole, *encoders):
+        for part, models in zip(parts, own.data.chunk(len(parts)), strict=True):
+            part.data = models
+
+
+def _tensors(*encoders: nn.Module) -> Iterator[tuple[Tensor, ...]]:
+    return zip(*(chain(encoder.parameters(), encoder.buffers()) for encoder in encoders), strict=True)

@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from ucl.bank import Bank
 from ucl.critics import Critic
+from ucl.exponential import exp_
 from ucl.log_sum_exp import CHUNK, LogSums
 
 __all__ = ["attach", "critic_pairs"]
@@ -101,15 +102,15 @@ def _block_gradients(
     excess = p[:, None] + q - sums.pairs
     far = excess > FAR
     weights = torch.where(far, 0, for_pairs * excess.clamp_max(FAR).exp())
-    e, f = (s - p[:, None]).exp(), (t - q[:, None]).exp()
+    e, f = exp_(s - p[:, None]), exp_(t - q[:, None])
     ds, dt = e * (weights @ f), f * (weights.T @ e)
     i, j = (far & (for_pairs != 0)).nonzero(as_tuple=True)
     step = max(1, CHUNK // s.shape[1])
     for start in range(0, len(i), step):
         x, y = i[start : start + step], j[start : start + step]
-        w = for_pairs[x, y][:, None] * (s[x] + t[y] - sums.pairs[x, y][:, None]).exp()
+        w = for_pairs[x, y][:, None] * exp_(s[x] + t[y] - sums.pairs[x, y][:, None])
         ds.index_add_(0, x, w)
         dt.index_add_(0, y, w)
-    ds += for_rows[:, None] * (s - sums.rows[:, None]).exp()
-    dt += for_columns[:, None] * (t - sums.columns[:, None]).exp()
+    ds += for_rows[:, None] * exp_(s - sums.rows[:, None])
+    dt += for_columns[:, None] * exp_(t - sums.columns[:, None])
     return ds, dt

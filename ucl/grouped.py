@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ucl.critics import CRITICS, Critic
+from ucl.exponential import exp_
 from ucl.metrics import expected_rank
 
 __all__ = ["MONTE_CARLO", "GroupLogSums", "Side", "log_sums_of_group", "monte_carlo_recalls"]
@@ -19,7 +20,6 @@ MONTE_CARLO = ("monte_carlo_unscaled", "monte_carlo", "monte_carlo_normalized")
 
 LOSS = 2.0**-20  # relative loss to underflow up to which a sum is taken as it is
 SMALLEST = 2.0**-126  # float32; denormals may be flushed to zero
-FLOOR = -87.0  # exp of what lies below is about SMALLEST or less, and many times slower to compute
 
 
 class Side(NamedTuple):
@@ -44,8 +44,8 @@ def log_sums_of_group(scores_ab: Float[Tensor, "n m"], scores_cb: Float[Tensor, 
     Factors below 2^-126 may be off by as much, m of them on each side: a sum that is large beside that is right.
     """
     row_maxima, column_maxima = scores_ab.amax(1), scores_cb.amax(1)
-    e = (scores_ab - row_maxima[:, None]).clamp_min_(FLOOR).exp_()
-    f = (scores_cb - column_maxima[:, None]).clamp_min_(FLOOR).exp_()
+    e = exp_(scores_ab - row_maxima[:, None])
+    f = exp_(scores_cb - column_maxima[:, None])
     products = e @ f.T
     doubtful = products < 4 * scores_ab.shape[1] * SMALLEST / LOSS
     pairs = products.log_() + row_maxima[:, None] + column_maxima
@@ -53,7 +53,7 @@ def log_sums_of_group(scores_ab: Float[Tensor, "n m"], scores_cb: Float[Tensor, 
         i, j = doubtful.nonzero(as_tuple=True)
         terms = scores_ab[i].add_(scores_cb[j])
         top = terms.amax(1)
-        pairs[i, j] = terms.sub_(top[:, None]).clamp_min_(FLOOR).exp_().sum(1).log_().add_(top)
+        pairs[i, j] = exp_(terms.sub_(top[:, None])).sum(1).log_().add_(top)
     return GroupLogSums(pairs, e.sum(1).log() + row_maxima, f.sum(1).log() + column_maxima)
 
 

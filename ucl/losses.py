@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ucl.exponential import exp_
+
 __all__ = ["info_nce"]
 
 
@@ -19,19 +21,20 @@ def info_nce(logits: Float[Tensor, "*s n n"]) -> Float[Tensor, "*s"]:
 
 
 class _InfoNCE(torch.autograd.Function):
-    """With its gradient, (softmax over rows + softmax over columns) / 2 - I, written out: half of autograd's passes."""
+    """With its gradient, (softmax over rows + softmax over columns) / 2 - I, found on the way: fewer passes."""
 
     @staticmethod
     def forward(ctx: Any, logits: Float[Tensor, "*s n n"]) -> Float[Tensor, "*s"]:
         rows, columns = torch.log_softmax(logits, -1), torch.log_softmax(logits, -2)
-        ctx.save_for_backward(rows, columns)
         positives = rows.diagonal(dim1=-2, dim2=-1) + columns.diagonal(dim1=-2, dim2=-1)
+        if ctx.needs_input_grad[0]:
+            slope = exp_(rows).add_(exp_(columns))
+            slope.diagonal(dim1=-2, dim2=-1).sub_(2)
+            ctx.save_for_backward(slope)
         return -positives.mean(-1) / 2
 
     @staticmethod
     @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradient: Float[Tensor, "*s"]) -> Float[Tensor, "*s n n"]:
-        rows, columns = ctx.saved_tensors
-        total = rows.exp().add_(columns.exp())
-        total.diagonal(dim1=-2, dim2=-1).sub_(2)
-        return total.mul_((gradient / (2 * rows.shape[-1]))[..., None, None])
+        (slope,) = ctx.saved_tensors
+        return slope * (gradient / (2 * slope.shape[-1]))[..., None, None]

@@ -4,16 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from tqdm import tqdm
 
 from ucl.critics import CRITICS, Critic
+from ucl.encoders import share, stack
 from ucl.losses import info_nce
 
 __all__ = ["ContrastiveModel", "Optimisation", "train"]
 
 Pairs = Mapping[str, tuple[Tensor, Tensor]]  # pair -> (x [S, N, dx], y [S, N, dy]), row i of x belongs to row i of y
+Seat = tuple[str, int]  # a place for an encoder: a pair, and 0 for its left or 1 for its right
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,6 @@ class ContrastiveModel(nn.Module):
         """The critic with its learned scale (one per stacked model)."""
         return CRITICS[self.critic_name](self.log_scale.detach().exp())
 
-    def loss(
-        self, pair: str, x: Float[Tensor, "s n dx"], y: Float[Tensor, "s n dy"], norm_penalty: float
-    ) -> tuple[Float[Tensor, " s"], Float[Tensor, " s"]]:
-        """InfoNCE of a batch, and the same with the penalty on the norms added."""
-        left, right = self.pairs[pair]
-        x, y = self.encode(left, x), self.encode(right, y)
-        scale = self.log_scale.exp()[:, None, None]
-        nce = info_nce(scale * CRITICS[self.critic_name].similarity(x, y))
-        if norm_penalty == 0:
-            return nce, nce
-        squares = (x.square().sum(-1) + y.square().sum(-1)).mean(-1)
-        return nce, nce + norm_penalty * squares
-
 
 def train(
     model: ContrastiveModel,
@@ -83,47 +73,78 @@ def train(
     """Train on all pairs at once; after each epoch call `on_epoch(epoch, model, mean loss per pair [S])`.
 
     Every model shuffles with its own generator, so a model's course does not depend on who is stacked with it.
-    `progress` labels a progress bar (None: no bar).
+    `progress` labels a progress bar (None: no bar). `model` is in evaluation mode throughout.
     """
-    optimiser = torch.optim.Adam(model.parameters(), lr=optimisation.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, [optimisation.decay_epoch], gamma=0.1)
+    model.eval()
+    step = _Step(model, data, optimisation)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(step.optimiser, [optimisation.decay_epoch], gamma=0.1)
     for epoch in tqdm(range(optimisation.epochs), desc=progress, disable=progress is None, unit="epoch"):
-        model.train()
-        losses = _train_epoch(model, data, optimisation, generators, optimiser)
+        orders = [_shuffle(x, generators) for x, _ in data.values()]
+        n = min(order.shape[1] for order in orders)
+        batches = zip(*(order[:, :n].split(optimisation.batch_size, dim=1) for order in orders), strict=True)
+        losses = torch.stack([step(rows) for rows in batches]).mean(0)
         schedule.step()
-        model.eval()
         with torch.no_grad():
-            on_epoch(epoch, model, losses)
+            on_epoch(epoch, model, dict(zip(data, losses, strict=True)))
 
 
-def _train_epoch(
-    model: ContrastiveModel,
-    data: Pairs,
-    optimisation: Optimisation,
-    generators: Sequence[torch.Generator],
-    optimiser: torch.optim.Optimizer,
-) -> dict[str, Tensor]:
-    shuffled = {pair: _shuffle(x, y, generators) for pair, (x, y) in data.items()}
-    rows = min(x.shape[1] for x, _ in shuffled.values())
-    starts = range(0, rows, optimisation.batch_size)
-    means = {pair: torch.zeros(len(generators), device=x.device) for pair, (x, _) in shuffled.items()}
-    for start in starts:
-        batch = slice(start, start + optimisation.batch_size)
-        optimiser.zero_grad(set_to_none=True)
-        total = torch.zeros((), device=next(model.parameters()).device)
-        for pair, (x, y) in shuffled.items():
-            nce, penalised = model.loss(pair, x[:, batch], y[:, batch], optimisation.norm_penalty)
-            means[pair] += nce.detach() / len(starts)
-            total = total + penalised.sum()  # the models share no parameter: their sum trains each alone
-        total.backward()
-        optimiser.step()
-    return means
-
-
-def _shuffle(
-    x: Float[Tensor, "s n dx"], y: Float[Tensor, "s n dy"], generators: Sequence[torch.Generator]
-) -> tuple[Tensor, Tensor]:
+def _shuffle(x: Float[Tensor, "s n d"], generators: Sequence[torch.Generator]) -> Int[Tensor, "s n"]:
+    """Every model's order of its rows, as rows of all models' data one below the other."""
     n = x.shape[1]
-    orders = torch.cat([torch.randperm(n, generator=g) + model * n for model, g in enumerate(generators)]).to(x.device)
-    left, right = (side.flatten(0, 1).index_select(0, orders).view_as(side) for side in (x, y))
-    return left, right
+    orders = [torch.randperm(n, generator=g) + model * n for model, g in enumerate(generators)]
+    return torch.stack(orders).to(x.device)
+
+
+class _Step:
+    """A step of training. Its operations are small, so what costs is their number.
+
+    Encoders of one shape that see one batch each are trained as one stack, and all pairs are scored at once. The
+    optimiser sees one vector, of which all parameters are views, the model's own included.
+    """
+
+    def __init__(self, model: ContrastiveModel, data: Pairs, optimisation: Optimisation) -> None:
+        self.model, self.pairs, self.penalty = model, list(data), optimisation.norm_penalty
+        self.data = {(pair, side): x.flatten(0, 1) for pair, both in data.items() for side, x in enumerate(both)}
+        stacks: list[tuple[nn.Module, list[nn.Module]]] = []
+        self.calls: list[tuple[nn.Module, list[Seat]]] = []
+        for names, calls in _plan(model, list(self.data)):
+            encoders = [model.encoders[name] for name in names]
+            whole = stack(encoders).train()
+            stacks.append((whole, encoders))
+            self.calls += [(whole, seats) for seats in calls]
+        self.parameters = [model.log_scale, *(p for whole, _ in stacks for p in whole.parameters())]
+        self.vector = nn.Parameter(parameters_to_vector(self.parameters))
+        vector_to_parameters(self.vector, self.parameters)
+        for whole, encoders in stacks:
+            share(whole, encoders)
+        self.optimiser = torch.optim.Adam([self.vector], lr=optimisation.learning_rate, fused=True)
+
+    def __call__(self, rows: Sequence[Int[Tensor, "s n"]]) -> Float[Tensor, "pairs s"]:
+        """Take a step on these rows of every pair; returns their InfoNCE."""
+        models, n = rows[0].shape
+        batch = {pair: chosen.flatten() for pair, chosen in zip(self.pairs, rows, strict=True)}
+        encoded: dict[Seat, Tensor] = {}
+        for encoder, seats in self.calls:
+            x = torch.cat([self.data[seat].index_select(0, batch[seat[0]]) for seat in seats])
+            encoded |= zip(seats, encoder(x.view(-1, n, x.shape[-1])).chunk(len(seats)), strict=True)
+        x, y = (torch.cat([encoded[pair, side] for pair in batch]) for side in (0, 1))
+        scale = self.model.log_scale.exp().repeat(len(batch))[:, None, None]
+        losses = info_nce(CRITICS[self.model.critic_name].similarity(x, y, scale))
+        total = losses.sum()  # the models share no parameter: their sum trains each alone
+        if self.penalty:
+            total = total + self.penalty * (x.square().sum() + y.square().sum()) / n
+        gradients = torch.autograd.grad(total, self.parameters)
+        self.vector.grad = torch.cat([gradient.flatten() for gradient in gradients])
+        self.optimiser.step()
+        return losses.detach().view(len(batch), models)
+
+
+def _plan(model: ContrastiveModel, seats: Sequence[Seat]) -> list[tuple[list[str], list[list[Seat]]]]:
+    """The encoders of every stack, and the seats that each of its calls takes."""
+    own = {name: [(pair, side) for pair, side in seats if model.pairs[pair][side] == name] for name in model.encoders}
+    several = [([name], [[seat] for seat in taken]) for name, taken in own.items() if len(taken) > 1]
+    alike: dict[tuple[torch.Size, ...], list[str]] = {}
+    for name, taken in own.items():
+        if len(taken) == 1:
+            alike.setdefault(tuple(p.shape for p in model.encoders[name].parameters()), []).append(name)
+    return several + [(names, [[own[name][0] for name in names]]) for names in alike.values()]
