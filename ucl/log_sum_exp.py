@@ -32,7 +32,7 @@ entry's own running maximum, which cannot underflow.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -70,6 +70,7 @@ DENSE, MANY = 0.02, 1024
 GROUP = 256  # samples in a tight block, on average
 LANDMARKS = 64  # rows of S and of T by which samples are compared for clustering
 CHUNK = 2**22  # numbers the exact path holds at once
+SLAB = 2**21  # entries of a grid worked on at once on a CPU: more would take fresh memory at every step
 
 
 class ScoreBlocks(ABC):
@@ -107,7 +108,7 @@ def log_sums(blocks: ScoreBlocks, dtype: torch.dtype) -> LogSums:
     `dtype` float32 means scores and products of blocks in float32 and everything else in float64.
     """
     sums, certified = _product_pass(blocks.exponentials(dtype), (blocks.rows, blocks.columns), dtype, blocks.device)
-    recomputed = int((~certified).sum())
+    recomputed = certified.numel() - int(certified.count_nonzero())
     if recomputed:
         _recompute(blocks, sums.pairs, ~certified, dtype)
     return LogSums(sums.pairs, sums.rows, sums.columns, recomputed)
@@ -152,6 +153,7 @@ def _product_pass(
 ) -> tuple[LogSums, Bool[Tensor, "n k"]]:
     """One pass of matrix products over the bank, and which entries are certified."""
     total = torch.zeros(shape, dtype=torch.float64, device=device)
+    slabs = _slabs(shape, device)
     left, right, sizes = _Side(), _Side(), []
     for e, f in blocks:
         row_weight, row_shrink = left.add(e)
@@ -160,21 +162,32 @@ def _product_pass(
             total *= row_shrink[:, None]
         if column_shrink is not None:
             total *= column_shrink
-        total.addcmul_(dot_products(e.values, f.values).double().mul_(row_weight[:, None]), column_weight[None, :])
+        for slab in slabs:
+            product = dot_products(e.values[slab], f.values).double().mul_(row_weight[slab, None])
+            total[slab].addcmul_(product, column_weight[None, :])
         sizes.append(e.values.shape[1])
-    lost = _lost(left, right, sizes, SMALLEST[dtype])
-    certified = lost <= LOSS[dtype] * total
     assert left.reference is not None
     assert right.reference is not None
-    pairs = total.log_().add_(left.reference[:, None]).add_(right.reference)
-    return LogSums(pairs, left.log_sums, right.log_sums), certified
+    certified = torch.empty(shape, dtype=torch.bool, device=device)
+    lost = _lost(left, right, sizes, SMALLEST[dtype])
+    for slab in slabs:
+        torch.le(lost(slab), LOSS[dtype] * total[slab], out=certified[slab])
+        total[slab].log_().add_(left.reference[slab, None]).add_(right.reference)
+    return LogSums(total, left.log_sums, right.log_sums), certified
 
 
-def _lost(left: _Side, right: _Side, sizes: list[int], smallest: float) -> Float[Tensor, "n k"]:
-    """The most that underflow can have taken from each entry, relative to its references."""
+def _slabs(shape: tuple[int, int], device: torch.device) -> list[slice]:
+    """Rows of a grid to be worked on together."""
+    rows, columns = shape
+    step = max(1, SLAB // max(columns, 1)) if device.type == "cpu" else rows
+    return [slice(start, start + step) for start in range(0, rows, step)]
+
+
+def _lost(left: _Side, right: _Side, sizes: list[int], smallest: float) -> Callable[[slice], Float[Tensor, "n k"]]:
+    """For a slab of rows, the most that underflow can have moved each entry, relative to its references."""
     counts = torch.tensor(sizes, dtype=torch.float64, device=left.sums.device)
     rows, columns = torch.stack(left.weights, 1) * counts, torch.stack(right.weights, 1)
-    return (rows @ columns.T).mul_(4 * smallest).add_(4 * sum(sizes) * SMALLEST[torch.float64])
+    return lambda slab: (rows[slab] @ columns.T).mul_(4 * smallest).add_(4 * sum(sizes) * SMALLEST[torch.float64])
 
 
 def _recompute(
