@@ -18,12 +18,8 @@ CANCELLATION = 1e-5
 
 def squared_distances(x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
     """|x_i - y_j|^2 through one matrix product, never negative (torch.cdist has a slow backward pass)."""
-    return _expanded_squares(x, y).clamp_min(0)
-
-
-def _expanded_squares(x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
-    """|x_i|^2 - 2 <x_i, y_j> + |y_j|^2, which rounding may put below zero."""
-    return ((-2 * x) @ y.mT).add_(x.square().sum(-1)[..., :, None]).add_(y.square().sum(-1)[..., None, :])
+    squares = ((-2 * x) @ y.mT).add_(x.square().sum(-1)[..., :, None]).add_(y.square().sum(-1)[..., None, :])
+    return squares.clamp_min(0)
 
 
 def dot_products(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], out: Tensor | None = None) -> Float[Tensor, "n m"]:
@@ -154,18 +150,11 @@ class NegativeL2(Critic):
 
 
 class _NegativeDistance(torch.autograd.Function):
-    """-|x_i - y_j| with its gradient written out: two matrix products and a third of autograd's passes.
-
-    Distances count as no shorter than what rounding leaves of the distance of a point to itself: the gradient, a unit
-    vector, is then next to nothing where two representations meet, and never the quotient of two rounding errors.
-    """
+    """-|x_i - y_j| with its gradient written out: two matrix products and a third of autograd's passes."""
 
     @staticmethod
     def forward(ctx: Any, x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
-        squares = _expanded_squares(x, y)
-        size = x.square().sum(-1).amax(-1) + y.square().sum(-1).amax(-1)
-        floor = (torch.finfo(x.dtype).eps * size).clamp_min_(torch.finfo(x.dtype).tiny)[..., None, None]
-        negative = torch.maximum(squares, floor, out=squares).sqrt_().neg_()
+        negative = squared_distances(x, y).sqrt_().neg_()
         ctx.save_for_backward(x, y, negative)
         return negative
 
@@ -173,7 +162,10 @@ class _NegativeDistance(torch.autograd.Function):
     @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradient: Float[Tensor, "*s n m"]) -> tuple[Tensor, Tensor]:
         x, y, negative = ctx.saved_tensors
-        weights = gradient / negative
+        # Where points meet, what is left of their distance is rounding: taken for no less than that, it pulls nowhere.
+        squares = x.square().sum(-1).amax(-1) + y.square().sum(-1).amax(-1)
+        rounding = (torch.finfo(x.dtype).eps * squares).clamp_min_(torch.finfo(x.dtype).tiny).sqrt_()
+        weights = gradient / torch.minimum(negative, -rounding[..., None, None])
         return x * weights.sum(-1)[..., None] - weights @ y, y * weights.sum(-2)[..., None] - weights.mT @ x
 
 

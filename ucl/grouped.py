@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ucl.critics import CRITICS, Critic
-from ucl.exponential import exp_
+from ucl.exponential import exp_, log_sum_exp
 from ucl.metrics import expected_rank
 
 __all__ = ["MONTE_CARLO", "GroupLogSums", "Side", "log_sums_of_group", "monte_carlo_recalls"]
@@ -51,9 +51,7 @@ def log_sums_of_group(scores_ab: Float[Tensor, "n m"], scores_cb: Float[Tensor, 
     pairs = products.log_() + row_maxima[:, None] + column_maxima
     if doubtful.any():
         i, j = doubtful.nonzero(as_tuple=True)
-        terms = scores_ab[i].add_(scores_cb[j])
-        top = terms.amax(1)
-        pairs[i, j] = exp_(terms.sub_(top[:, None])).sum(1).log_().add_(top)
+        pairs[i, j] = log_sum_exp(scores_ab[i].add_(scores_cb[j]))
     return GroupLogSums(pairs, e.sum(1).log() + row_maxima, f.sum(1).log() + column_maxima)
 
 

@@ -26,6 +26,7 @@ from scipy.stats import kstwo
 from torch import Tensor
 
 from ucl.errors import InputError
+from ucl.exponential import exp_, log_sum_exp
 from ucl.runtime import generator as seeded
 from ucl.spheres import uniform_sphere
 
@@ -265,12 +266,13 @@ def _gaussian_statistics(g: Float[Tensor, "*s n n"], d: int) -> Float[Tensor, "3
     b = (2 * d + 1) * n / 4
     bandwidth = b ** (2 / (d + 4)) / 2  # Henze and Zirkler's beta^2
     log_scale = d / 2 * math.log1p(2 * bandwidth)
-    apart = own[..., :, None] + own[..., None, :] - 2 * g
-    near = torch.exp(log_scale - bandwidth / 2 * apart)
+    # log_scale - bandwidth / 2 * |y_i - y_j|^2 of the standardised rows, in place: these grids are all the cost
+    outward = (log_scale - bandwidth * own) / 2
+    near = exp_((bandwidth * g).add_(outward[..., :, None]).add_(outward[..., None, :]))
     near.diagonal(dim1=-2, dim2=-1).zero_()
     log_cross = log_scale - d / 2 * math.log1p(bandwidth) - bandwidth / (2 * (1 + bandwidth)) * own
     zirkler = near.sum((-2, -1)) / n - 2 * log_cross.exp().sum(-1)
-    return torch.stack([g.pow(3).mean((-2, -1)), own.square().mean(-1), zirkler])
+    return torch.stack([g.square().mul_(g).mean((-2, -1)), own.square().mean(-1), zirkler])
 
 
 @lru_cache(maxsize=32)
@@ -282,7 +284,7 @@ def _gaussian_null(n: int, d: int, draws: int) -> Float[Tensor, "3 draws"]:
     """
     random = seeded(n, d, draws)
     rank = min(d, n - 1 - d)
-    batch = max(1, min(draws, 2**21 // n**2))
+    batch = max(1, min(draws, 2**19 // n**2))
     centring = n * torch.eye(n, dtype=torch.float64) - 1
     found = []
     for i in range(0, draws, batch):
@@ -324,4 +326,4 @@ def anchor_log_means(scores: Float[Tensor, "*s n m"]) -> Float[Tensor, "*s n"]:
     Constant over anchors is what Monte Carlo scores need to rank well from every side; the spread over anchors says
     how far the critic is from it.
     """
-    return torch.logsumexp(scores, dim=-1) - math.log(scores.shape[-1])
+    return log_sum_exp(scores) - math.log(scores.shape[-1])

@@ -134,7 +134,7 @@ def _losses(
         return torch.stack([future, words, torch.zeros_like(future)])
     each = model.critic_type(model.log_scale[:, 0, None].exp().expand(-1, settings.batch))
     logits = each(reached[:, :, None], taken)[:, :, 0]
-    action = (torch.logsumexp(logits, dim=-1) - logits[..., 0]).mean(-1)
+    action = -torch.log_softmax(logits, dim=-1)[..., 0].mean(-1)
     return torch.stack([future, words, action])
 
 

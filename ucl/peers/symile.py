@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
+from ucl.exponential import log_sum_exp
 from ucl.gaussian import Triples
 from ucl.training import Optimisation
 
@@ -57,7 +58,7 @@ class SymileModel(nn.Module):
         for model, scale in enumerate(self.log_scale.exp()):
             x, y = (z[model, : groups * candidates].unflatten(0, (groups, candidates)) for z in (a, c))
             pairs = (x[:, :, None] * y[:, None]).flatten(1, 2)
-            grids.append(torch.stack([(scale * group @ bank[model].mT).logsumexp(-1) for group in pairs]))
+            grids.append(torch.stack([log_sum_exp(scale * group @ bank[model].mT) for group in pairs]))
         return torch.stack(grids).unflatten(-1, (candidates, candidates))
 
 
