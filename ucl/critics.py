@@ -101,7 +101,9 @@ class Cosine(Critic):
     def similarity(
         x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor = 1.0
     ) -> Float[Tensor, "*s n m"]:
-        return (scale * torch.nn.functional.normalize(x, dim=-1)) @ torch.nn.functional.normalize(y, dim=-1).mT
+        left: Tensor = _Unit.apply(x)  # type: ignore[no-untyped-call]
+        right: Tensor = _Unit.apply(y)  # type: ignore[no-untyped-call]
+        return (scale * left) @ right.mT
 
     @staticmethod
     def represent(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
@@ -114,6 +116,24 @@ class Cosine(Critic):
     @staticmethod
     def compare(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], out: Tensor | None = None) -> Float[Tensor, "n m"]:
         return dot_products(x, y, out)
+
+
+class _Unit(torch.autograd.Function):
+    """x / |x| with its gradient written out: a quarter of autograd's passes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Float[Tensor, "*s n d"]) -> Float[Tensor, "*s n d"]:
+        norms = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min_(1e-12)
+        unit = x / norms
+        ctx.save_for_backward(unit, norms)
+        return unit
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Float[Tensor, "*s n d"]) -> Float[Tensor, "*s n d"]:
+        unit, norms = ctx.saved_tensors
+        along = (gradient * unit).sum(-1, keepdim=True)
+        return torch.addcmul(gradient, unit, along, value=-1).div_(norms)
 
 
 class Dot(Critic):
