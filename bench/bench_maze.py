@@ -16,8 +16,8 @@ PEER_AGENTS, PEER_STEPS = 64, 50
 
 
 def run() -> Iterator[Line]:
-    """Random and purposeful agents in two mazes; instructions, autoresets and infos included."""
-    for maze in ("fork", "nested_pyramid"):
+    """Random and purposeful agents in four mazes; instructions, autoresets and infos included."""
+    for maze in ("fork", "nested_pyramid", "medium", "large"):
         name = ucl.maze.environment_id(maze)
         peer = gymnasium.make_vec(name, PEER_AGENTS, vectorization_mode="sync")
         theirs = rate(peer, random_actions(PEER_AGENTS, PEER_STEPS))
