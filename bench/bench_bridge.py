@@ -97,7 +97,7 @@ def against_peers(*arrays: torch.Tensor) -> Iterator[Line]:
 
 def exponents() -> Iterator[Line]:
     a, c, b1, b2 = draw(1000, 1000, 160_000, 64)
-    banks, sides = [20_000, 40_000, 80_000, 160_000], [1414, 2000, 2828, 4000]
+    banks, sides = [20_000, 40_000, 80_000, 160_000], [2000, 2828, 4000, 5657]
     bridges = [Bridge(AB, BC, Bank(b1[:m], b2[:m])) for m in banks]
     in_m = median_seconds(*(lambda b=b: b.score(a[:300], c[:300], progress=False).scores for b in bridges))
     a, c, b1, b2 = draw(sides[-1], sides[-1], 4096, 16)
