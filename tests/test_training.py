@@ -102,3 +102,19 @@ def test_every_epoch_is_reported_with_its_mean_loss() -> None:
     )
     assert [epoch for epoch, _ in seen] == [0, 1, 2]
     assert all(0 < loss < 10 for _, loss in seen)
+
+
+def test_encoders_of_other_layers_are_not_trained_as_one() -> None:
+    """Same shapes, another activation: the loss of one whole batch is that of the encoder itself."""
+    model, data, _ = model_and_data("l2")
+    model.encoders["c"][2] = nn.Tanh()
+    x, y = (copy.deepcopy(model.encoders[m]).train()(side) for m, side in zip("bc", data["bc"], strict=True))
+    logits = model.log_scale.exp()[:, None, None] * -torch.cdist(x, y)
+    labels = torch.arange(PAIRS)
+    expected = torch.stack([(cross_entropy(grid, labels) + cross_entropy(grid.T, labels)) / 2 for grid in logits])
+    seen: list[torch.Tensor] = []
+    once = Optimisation(1, PAIRS, 0.01, 2, 0.0)
+    train(
+        model, data, once, [generator(s, 77) for s in range(SEEDS)], lambda epoch, _, losses: seen.append(losses["bc"])
+    )
+    assert torch.allclose(seen[0], expected.detach())

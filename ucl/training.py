@@ -98,8 +98,8 @@ def _shuffle(x: Float[Tensor, "s n d"], generators: Sequence[torch.Generator]) -
 class _Step:
     """A step of training. Its operations are small, so what costs is their number.
 
-    Encoders of one shape that see one batch each are trained as one stack, and all pairs are scored at once. The
-    optimiser sees one vector, of which all parameters are views, the model's own included.
+    Encoders of the same layers and shapes that see one batch each are trained as one stack, and all pairs are scored
+    at once. The optimiser sees one vector, of which all parameters are views, the model's own included.
     """
 
     def __init__(self, model: ContrastiveModel, data: Pairs, optimisation: Optimisation) -> None:
@@ -143,8 +143,9 @@ def _plan(model: ContrastiveModel, seats: Sequence[Seat]) -> list[tuple[list[str
     """The encoders of every stack, and the seats that each of its calls takes."""
     own = {name: [(pair, side) for pair, side in seats if model.pairs[pair][side] == name] for name in model.encoders}
     several = [([name], [[seat] for seat in taken]) for name, taken in own.items() if len(taken) > 1]
-    alike: dict[tuple[torch.Size, ...], list[str]] = {}
+    alike: dict[tuple[object, ...], list[str]] = {}
     for name, taken in own.items():
         if len(taken) == 1:
-            alike.setdefault(tuple(p.shape for p in model.encoders[name].parameters()), []).append(name)
+            encoder = model.encoders[name]
+            alike.setdefault((repr(encoder), *(p.shape for p in encoder.parameters())), []).append(name)
     return several + [(names, [[own[name][0] for name in names]]) for names in alike.values()]
