@@ -21,7 +21,7 @@ __all__ = ["MazeModel", "Tokenizer"]
 PAD, UNKNOWN = 0, 1
 LONGEST, OCTAVES = 32.0, 6  # periods of a position's features: 32, 16, ..., 1 units
 HARMONICS = 4  # of the action's angle
-WORD_SCALE = 0.3
+WORD_SCALE = 0.1
 
 
 @dataclass(frozen=True)
@@ -58,29 +58,32 @@ def position_features(positions: Float[Tensor, "*s n 2"]) -> Float[Tensor, "*s n
 
 
 class WordEncoder(nn.Module):
-    """Word vectors, a convolution over three neighbouring words, mean and maximum over the text, one hidden layer."""
+    """Word vectors, a gated recurrent network that reads them in order, one hidden layer on its last state."""
 
     def __init__(self, generators: Sequence[torch.Generator], words: int, width: int, outputs: int) -> None:
         super().__init__()
         # Small vectors: what words share is then learned before what single combinations of them mean.
         table = WORD_SCALE * torch.stack([torch.randn(words, width, generator=g) for g in generators])
-        table[:, PAD] = 0
         self.table = nn.Parameter(table)
-        self.convolution = StackedLinear(generators, 3 * width, 2 * width)
-        self.hidden = StackedLinear(generators, 5 * width, 2 * width)
+        self.readers = nn.ModuleList(_reader(g, width, 2 * width) for g in generators)
+        self.hidden = StackedLinear(generators, 2 * width, 2 * width)
         self.out = StackedLinear(generators, 2 * width, outputs)
 
     def forward(self, ids: Int[Tensor, "s n length"]) -> Float[Tensor, "s n d"]:
-        models, n, length = ids.shape
-        there = (ids != PAD)[..., None]
-        count = there.sum(2).clamp_min(1)
-        offset = torch.arange(models, device=ids.device)[:, None, None] * self.table.shape[1]
-        vectors = self.table.flatten(0, 1)[ids + offset] * there
-        padded = nn.functional.pad(vectors, (0, 0, 1, 1))
-        three = torch.cat([padded[:, :, i : i + length] for i in range(3)], dim=-1)
-        features = self.convolution(three.flatten(1, 2)).relu().unflatten(1, (n, length)) * there
-        pooled = torch.cat([features.sum(2) / count, features.amax(2), vectors.sum(2) / count], dim=-1)
-        return self.out(self.hidden(pooled).relu())
+        lengths = (ids != PAD).sum(-1).clamp_min(1).cpu()
+        read = []
+        for table, reader, text, length in zip(self.table, self.readers, ids, lengths, strict=True):
+            words = nn.utils.rnn.pack_padded_sequence(table[text], length, batch_first=True, enforce_sorted=False)
+            read.append(reader(words)[1][0])
+        return self.out(self.hidden(torch.stack(read)).relu())
+
+
+def _reader(generator: torch.Generator, inputs: int, outputs: int) -> nn.GRU:
+    reader = nn.GRU(inputs, outputs, batch_first=True)
+    bound = 1 / math.sqrt(outputs)
+    for parameter in reader.parameters():
+        nn.init.uniform_(parameter, -bound, bound, generator)
+    return reader
 
 
 class MazeModel(nn.Module):

@@ -89,17 +89,19 @@ def train(
     settings: MazeTraining,
     seed: int = 0,
     *,
+    device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> tuple[MazeModel, pd.DataFrame]:
     """Train `settings.seeds` models; returns them and the learning curves (seed, step, losses in nats, scales)."""
     seeds = range(seed, seed + settings.seeds)
     model = MazeModel([generator(s, 1) for s in seeds], words, settings.critic, settings.width, settings.dimension)
+    model.to(device)
     randoms = [generator(s, 2) for s in seeds]
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
     )
-    every, curves, running = max(1, settings.steps // 50), [], torch.zeros(3, settings.seeds)
+    every, curves, running = max(1, settings.steps // 50), [], torch.zeros(3, settings.seeds, device=device)
     for step in trange(1, settings.steps + 1, desc="train", unit="step", disable=not progress):
         losses = _losses(model, futures, annotations, settings, randoms)
         optimiser.zero_grad()
@@ -110,7 +112,7 @@ def train(
         if step % every == 0:
             curves.append(_curve(seeds, step, running / every, model.log_scale))
             running.zero_()
-    return model, pd.concat(curves, ignore_index=True)
+    return model.cpu(), pd.concat(curves, ignore_index=True)
 
 
 def _losses(
@@ -123,9 +125,11 @@ def _losses(
     """Losses of one batch per seed: future states, words, and the action among others at the same state."""
     walks = [futures.sample(settings.batch, settings.discount, g) for g in randoms]
     said = [annotations.sample(settings.batch, g) for g in randoms]
+    device = model.log_scale.device
     states, actions, ahead = (torch.stack(parts) for parts in zip(*walks, strict=True))
-    places, ids = (torch.stack(parts) for parts in zip(*said, strict=True))
+    places, ids = (torch.stack(parts).to(device) for parts in zip(*said, strict=True))
     angles = torch.stack([actions, *_other_actions(actions, settings.action_negatives, randoms)], dim=-1)
+    states, angles, ahead = states.to(device), angles.to(device), ahead.to(device)
     taken = model.encode_actions(states, angles)
     reached, spoken_of = model.encode_state(torch.cat([ahead, places], dim=1)).split(settings.batch, dim=1)
     future = info_nce(model.critic_future(taken[:, :, 0], reached))

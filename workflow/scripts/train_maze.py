@@ -7,9 +7,9 @@ from ucl.files import write_parquet, write_tensors
 from ucl.maze.study import read_data
 from ucl.maze.training import train
 
-job.start(snakemake)
+device = job.start(snakemake)
 futures, annotations, tokenizer = read_data(snakemake.wildcards.maze, "results/maze/data")
 settings = MazeTraining.model_validate(snakemake.params.section)
-model, curves = train(futures, annotations, len(tokenizer), settings)
+model, curves = train(futures, annotations, len(tokenizer), settings, device=device)
 write_parquet(curves, snakemake.output.curves)
 write_tensors(model.state_dict(), snakemake.output.weights)
