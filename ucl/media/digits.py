@@ -44,6 +44,7 @@ __all__ = [
 
 Split = Literal["train", "validation", "test"]
 MODALITIES: tuple[Modality, ...] = ("image", "text", "audio")
+DRAW = 1  # seed of the split: the second one, drawn when nothing was left to choose
 CONTEXT_LENGTH = 12  # tokens; the longest phrase has 11 with its start and end
 
 
@@ -228,9 +229,9 @@ def _by_speaker(speaker: pd.Series, validation: Sequence[str], test: Sequence[st
 
 def _stratified(label: np.ndarray, validation: float, test: float) -> np.ndarray:
     """A split that no seed changes: every run, and every choice made on validation data, sees the same test items."""
-    rest, tested = train_test_split(np.arange(len(label)), test_size=test, stratify=label, random_state=0)
+    rest, tested = train_test_split(np.arange(len(label)), test_size=test, stratify=label, random_state=DRAW)
     share = validation / (1 - test)
-    _, validated = train_test_split(rest, test_size=share, stratify=label[rest], random_state=0)
+    _, validated = train_test_split(rest, test_size=share, stratify=label[rest], random_state=DRAW)
     split = np.full(len(label), "train", dtype=object)
     split[tested], split[validated] = "test", "validation"
     return split
