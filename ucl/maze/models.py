@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ucl.critics import CRITICS, Critic
 from ucl.encoders import StackedLinear
 from ucl.maze.language import tokens
+from ucl.maze.reading import StackedGRU
 
 __all__ = ["MazeModel", "Tokenizer"]
 
@@ -65,25 +66,13 @@ class WordEncoder(nn.Module):
         # Small vectors: what words share is then learned before what single combinations of them mean.
         table = WORD_SCALE * torch.stack([torch.randn(words, width, generator=g) for g in generators])
         self.table = nn.Parameter(table)
-        self.readers = nn.ModuleList(_reader(g, width, 2 * width) for g in generators)
+        self.reader = StackedGRU(generators, width, 2 * width)
         self.hidden = StackedLinear(generators, 2 * width, 2 * width)
         self.out = StackedLinear(generators, 2 * width, outputs)
 
     def forward(self, ids: Int[Tensor, "s n length"]) -> Float[Tensor, "s n d"]:
-        lengths = (ids != PAD).sum(-1).clamp_min(1).cpu()
-        read = []
-        for table, reader, text, length in zip(self.table, self.readers, ids, lengths, strict=True):
-            words = nn.utils.rnn.pack_padded_sequence(table[text], length, batch_first=True, enforce_sorted=False)
-            read.append(reader(words)[1][0])
-        return self.out(self.hidden(torch.stack(read)).relu())
-
-
-def _reader(generator: torch.Generator, inputs: int, outputs: int) -> nn.GRU:
-    reader = nn.GRU(inputs, outputs, batch_first=True)
-    bound = 1 / math.sqrt(outputs)
-    for parameter in reader.parameters():
-        nn.init.uniform_(parameter, -bound, bound, generator)
-    return reader
+        lengths = (ids != PAD).sum(-1).clamp_min(1)
+        return self.out(self.hidden(self.reader(self.table, ids, lengths)).relu())
 
 
 class MazeModel(nn.Module):

@@ -97,7 +97,7 @@ def train(
     model = MazeModel([generator(s, 1) for s in seeds], words, settings.critic, settings.width, settings.dimension)
     model.to(device)
     randoms = [generator(s, 2) for s in seeds]
-    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
     )
