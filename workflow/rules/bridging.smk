@@ -51,7 +51,6 @@ rule prepare_digits:
         "results/benchmarks/bridging/{trained}/prepare.tsv"
     conda:
         "../envs/ucl.yaml"
-    priority: 2  # the longest chain of the demo begins here
     params:
         source=lambda wildcards: SPEECH[wildcards.trained],
         held_out=lambda wildcards: (
@@ -78,7 +77,6 @@ rule train_pairwise_digits:
     conda:
         "../envs/ucl.yaml"
     threads: 1  # the models are small: one job a core beats one job on two
-    priority: 1
     params:
         models=PAIRWISE_MODELS,
         training=PARAMS.bridging.training.model_dump(),
@@ -97,7 +95,7 @@ use rule train_pairwise_digits as train_joint_digits with:
         "results/logs/bridging/{trained}/train_joint_{seed}.log",
     benchmark:
         "results/benchmarks/bridging/{trained}/train_joint_{seed}.tsv"
-    priority: 2  # the longer jobs first
+    priority: 1  # the longer jobs first
     params:
         models=JOINT_MODELS,
         training=PARAMS.bridging.training.model_dump(),
