@@ -34,7 +34,7 @@ def run() -> Iterator[Line]:
             for seed in range(params.seeds):
                 train_one(critic, {pair: (x[seed], y[seed]) for pair, (x, y) in pairs.items()}, params.dimension)
 
-        ours, theirs = median_seconds(stacked, one_by_one, repeats=3, warm_up=False)
+        ours, theirs = median_seconds(stacked, one_by_one)
         yield Line(
             what=f"{params.seeds} seeds, {EPOCHS} epochs of {params.pairs} pairs, {critic}",
             ours=f"{ours:.2f} s",

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
-from ucl.files import digest, read_json, read_tensors, replacing, write_json, write_parquet, write_tensors
+from ucl.files import digest, read_json, replacing, write_json, write_parquet
+from ucl.tensors import read_tensors, write_tensors
 
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_no_litter(tmp_path: Path) -> None:

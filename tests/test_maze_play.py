@@ -9,10 +9,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ucl.cli import app, main
-from ucl.files import write_tensors
 from ucl.maze import layouts, play
 from ucl.maze.models import MazeModel
 from ucl.runtime import generator
+from ucl.tensors import write_tensors
 
 
 @pytest.fixture

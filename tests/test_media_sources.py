@@ -229,7 +229,7 @@ def test_the_rule_reads_a_dvc_remote(tmp_path, nowhere, monkeypatch):
         runpy.run_path(str(ROOT / "workflow/scripts/pull_data.py"), {"snakemake": job})
         return json.loads((tmp_path / output).read_text())
 
-    monkeypatch.setitem(sys.modules, "job", SimpleNamespace(start=lambda job: None))  # a log and a device
+    monkeypatch.setitem(sys.modules, "job", SimpleNamespace(log=lambda job: None))
     assert run("one.json") == {"path": str(root / "data" / "f.csv"), "md5": MD5, "from": "remote"}
     assert (root / "data" / "f.csv").read_bytes() == CONTENT
     assert run("two.json")["from"] == "present"

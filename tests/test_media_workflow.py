@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def run(monkeypatch):
     """Runs a script with a job's inputs, outputs, parameters and wildcards."""
-    monkeypatch.setitem(sys.modules, "job", SimpleNamespace(start=lambda job: CPU))
+    monkeypatch.setitem(sys.modules, "job", SimpleNamespace(start=lambda job: CPU, log=lambda job: None))
 
     def script(name, output, threads=2, **parts):
         spaces = {key: SimpleNamespace(**value) for key, value in parts.items()}

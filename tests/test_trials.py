@@ -90,14 +90,14 @@ def test_disparate_end_to_end_and_its_summary():
     curves, differences = disparate.run(params, 5, progress=False)
     assert float(differences["difference"].max()) < 1e-3
     assert sorted(curves["epoch"].unique()) == [0, 1]
-    summary = disparate.summarise({disparate.key_of(params, 5): curves})
+    summary = disparate.summarise({params.boxes(5): curves})
     assert set(summary) == {"published", "held_out"}
     last = curves[(curves["epoch"] == 1) & (curves["protocol"] == "held_out") & (curves["method"] == "direct")]
     entry = summary["held_out"]["l2_3_5"]["direct"]
     assert entry["recall_at_1"] == pytest.approx(last["recall_at_1"].sum() / 2)
     assert entry["seeds"] == 2
     assert summary["held_out"]["l2_3_5"]["bayes"]["recall_at_1"] > 0.5
-    assert disparate.key_of(params, 3) == "l2"
+    assert params.boxes(3) == "l2"
     assert len(disparate.tabulate(summary, {"l2_3_5": differences})) == 2
     points = disparate.learning_curves({"l2_3_5": curves})["held_out", "l2_3_5", "direct"]["recall_at_1"]
     assert points[-1] == [1.0, pytest.approx(entry["recall_at_1"])]

@@ -13,8 +13,9 @@ from tqdm import tqdm
 from ucl.clusters import group_rows
 from ucl.critics import Cosine, Critic
 from ucl.errors import InputError
-from ucl.files import read_json, write_json, write_tensors
+from ucl.files import read_json, write_json
 from ucl.rows import Rows, as_rows, check_finite, concatenate, rows_between
+from ucl.tensors import write_tensors
 
 __all__ = ["Bank", "represent"]
 

@@ -16,9 +16,10 @@ from ucl.bridge import Bridge
 from ucl.cli_workflow import params, track
 from ucl.critics import CRITICS, Critic
 from ucl.errors import InputError
-from ucl.files import replacing, write_parquet, write_tensors
+from ucl.files import replacing, write_parquet
 from ucl.maze.cli import maze_app
 from ucl.rows import as_rows
+from ucl.tensors import write_tensors
 
 __all__ = ["app", "main"]
 

@@ -112,6 +112,10 @@ class Disparate(GaussianTraining):
     )
     evaluate_every: Count = Field(description="epochs between two points of the learning curves")
 
+    def boxes(self, width: int) -> str:
+        """Name of a pair of models in tables: `l2`, with the widths of their embeddings where these differ."""
+        return "l2" if width == self.dimension else f"l2_{self.dimension}_{width}"
+
 
 class Independence(GaussianTraining):
     """Experiment `independence` (appendix C.4, Fig. 8): noise that A and C share and B does not see."""

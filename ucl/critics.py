@@ -1,6 +1,7 @@
 """Critics: similarities that estimate a log density ratio, with their learned scale (design: section 3)."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,6 +13,10 @@ from ucl.errors import InputError
 
 __all__ = ["CRITICS", "Cosine", "Critic", "Dot", "NegativeL2", "NegativeSquaredL2", "squared_distances"]
 
+# From the gradient for the scores [*s, n, m] to those for x [*s, n, d] and y [*s, m, d].
+Pulled = tuple[Tensor, Tensor]
+Pull = Callable[[Tensor], Pulled]
+
 # A matrix product loses about 2^-53 d of |x|^2 + |y|^2: below this share of it, distances are computed directly.
 CANCELLATION = 1e-5
 
@@ -19,7 +24,7 @@ CANCELLATION = 1e-5
 def squared_distances(x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
     """|x_i - y_j|^2 through one matrix product, never negative (torch.cdist has a slow backward pass)."""
     squares = ((-2 * x) @ y.mT).add_(x.square().sum(-1)[..., :, None]).add_(y.square().sum(-1)[..., None, :])
-    return squares.clamp_min(0)
+    return squares.clamp_min_(0)
 
 
 def dot_products(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], out: Tensor | None = None) -> Float[Tensor, "n m"]:
@@ -74,12 +79,24 @@ class Critic(ABC):
         scale = self.scale
         return self.similarity(x, y, scale[..., None, None] if isinstance(scale, Tensor) else scale)
 
+    @classmethod
+    def similarity(
+        cls, x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor = 1.0
+    ) -> Float[Tensor, "*s n m"]:
+        """`scale` (positive, not checked) times the similarity."""
+        scores: Tensor = _Similarity.apply(cls, x, y, scale)  # type: ignore[no-untyped-call]
+        return scores
+
     @staticmethod
     @abstractmethod
-    def similarity(
-        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor = 1.0
-    ) -> Float[Tensor, "*s n m"]:
-        """`scale` (positive, not checked) times the similarity; it enters where the numbers are few, in the rows."""
+    def vjp(
+        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor
+    ) -> tuple[Float[Tensor, "*s n m"], Pull]:
+        """`similarity`, and what pulls a gradient for it back to x and y: the vector-Jacobian product, written out.
+
+        The scale enters where the numbers are few, in the rows. The gradient for it is the same for every critic: the
+        scores are proportional to it.
+        """
 
     @staticmethod
     def represent(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
@@ -98,12 +115,22 @@ class Cosine(Critic):
     name = "cosine"
 
     @staticmethod
-    def similarity(
-        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor = 1.0
-    ) -> Float[Tensor, "*s n m"]:
-        left: Tensor = _Unit.apply(x)  # type: ignore[no-untyped-call]
-        right: Tensor = _Unit.apply(y)  # type: ignore[no-untyped-call]
-        return (scale * left) @ right.mT
+    def vjp(
+        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor
+    ) -> tuple[Float[Tensor, "*s n m"], Pull]:
+        norms = [torch.linalg.vector_norm(z, dim=-1, keepdim=True).clamp_min_(1e-12) for z in (x, y)]
+        units = x / norms[0], y / norms[1]
+        left, right = scale * units[0], units[1]
+
+        def pull(gradient: Tensor) -> Pulled:
+            for_units = scale * (gradient @ right), gradient.mT @ left
+            for_x, for_y = (  # what points along a unit vector only changes its length
+                torch.addcmul(g, unit, (g * unit).sum(-1, keepdim=True), value=-1).div_(norm)
+                for g, unit, norm in zip(for_units, units, norms, strict=True)
+            )
+            return for_x, for_y
+
+        return left @ right.mT, pull
 
     @staticmethod
     def represent(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
@@ -118,34 +145,17 @@ class Cosine(Critic):
         return dot_products(x, y, out)
 
 
-class _Unit(torch.autograd.Function):
-    """x / |x| with its gradient written out: a quarter of autograd's passes."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Float[Tensor, "*s n d"]) -> Float[Tensor, "*s n d"]:
-        norms = torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min_(1e-12)
-        unit = x / norms
-        ctx.save_for_backward(unit, norms)
-        return unit
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, gradient: Float[Tensor, "*s n d"]) -> Float[Tensor, "*s n d"]:
-        unit, norms = ctx.saved_tensors
-        along = (gradient * unit).sum(-1, keepdim=True)
-        return torch.addcmul(gradient, unit, along, value=-1).div_(norms)
-
-
 class Dot(Critic):
     """`scale * <x, y>`."""
 
     name = "dot"
 
     @staticmethod
-    def similarity(
-        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor = 1.0
-    ) -> Float[Tensor, "*s n m"]:
-        return (scale * x) @ y.mT
+    def vjp(
+        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor
+    ) -> tuple[Float[Tensor, "*s n m"], Pull]:
+        left = scale * x
+        return left @ y.mT, lambda gradient: (scale * (gradient @ y), gradient.mT @ left)
 
     @staticmethod
     def compare(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], out: Tensor | None = None) -> Float[Tensor, "n m"]:
@@ -158,35 +168,28 @@ class NegativeL2(Critic):
     name = "l2"
 
     @staticmethod
-    def similarity(
-        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor = 1.0
-    ) -> Float[Tensor, "*s n m"]:
-        negative: Tensor = _NegativeDistance.apply(scale * x, scale * y)  # type: ignore[no-untyped-call]
-        return negative
+    def vjp(
+        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor
+    ) -> tuple[Float[Tensor, "*s n m"], Pull]:
+        left, right = scale * x, scale * y
+        negative = squared_distances(left, right).sqrt_().neg_()
+
+        def pull(gradient: Tensor) -> Pulled:
+            # Where points meet, what is left of their distance is rounding: taken for no less, it pulls nowhere.
+            squares = left.square().sum(-1).amax(-1) + right.square().sum(-1).amax(-1)
+            type_ = torch.finfo(squares.dtype)
+            rounding = (type_.eps * squares).clamp_min_(type_.tiny).sqrt_()
+            apart = torch.minimum(negative, -rounding[..., None, None])
+            weights = torch.div(gradient, apart, out=apart)
+            for_left = left * weights.sum(-1)[..., None] - weights @ right
+            for_right = right * weights.sum(-2)[..., None] - weights.mT @ left
+            return scale * for_left, scale * for_right
+
+        return negative, pull
 
     @staticmethod
     def compare(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], out: Tensor | None = None) -> Float[Tensor, "n m"]:
         return accurate_squared_distances(x, y).sqrt_().neg_()
-
-
-class _NegativeDistance(torch.autograd.Function):
-    """-|x_i - y_j| with its gradient written out: two matrix products and a third of autograd's passes."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
-        negative = squared_distances(x, y).sqrt_().neg_()
-        ctx.save_for_backward(x, y, negative)
-        return negative
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: Any, gradient: Float[Tensor, "*s n m"]) -> tuple[Tensor, Tensor]:
-        x, y, negative = ctx.saved_tensors
-        # Where points meet, what is left of their distance is rounding: taken for no less than that, it pulls nowhere.
-        squares = x.square().sum(-1).amax(-1) + y.square().sum(-1).amax(-1)
-        rounding = (torch.finfo(x.dtype).eps * squares).clamp_min_(torch.finfo(x.dtype).tiny).sqrt_()
-        weights = gradient / torch.minimum(negative, -rounding[..., None, None])
-        return x * weights.sum(-1)[..., None] - weights @ y, y * weights.sum(-2)[..., None] - weights.mT @ x
 
 
 class NegativeSquaredL2(Critic):
@@ -195,14 +198,39 @@ class NegativeSquaredL2(Critic):
     name = "squared_l2"
 
     @staticmethod
-    def similarity(
-        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor = 1.0
-    ) -> Float[Tensor, "*s n m"]:
-        return -squared_distances((scale / 2) ** 0.5 * x, (scale / 2) ** 0.5 * y)
+    def vjp(
+        x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor
+    ) -> tuple[Float[Tensor, "*s n m"], Pull]:
+        root = (scale / 2) ** 0.5
+        left, right = root * x, root * y
+
+        def pull(gradient: Tensor) -> Pulled:
+            for_left = gradient @ right - left * gradient.sum(-1)[..., None]
+            for_right = gradient.mT @ left - right * gradient.sum(-2)[..., None]
+            return 2 * root * for_left, 2 * root * for_right
+
+        return -squared_distances(left, right), pull
 
     @staticmethod
     def compare(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], out: Tensor | None = None) -> Float[Tensor, "n m"]:
         return accurate_squared_distances(x, y).div_(-2)
+
+
+class _Similarity(torch.autograd.Function):
+    """A critic's vector-Jacobian product as autograd wants it."""
+
+    @staticmethod
+    def forward(ctx: Any, critic: type[Critic], x: Tensor, y: Tensor, scale: float | Tensor) -> Tensor:
+        scores, ctx.pull = critic.vjp(x, y, scale)
+        ctx.save_for_backward(*(t for t in (scores, scale) if isinstance(t, Tensor)))
+        return scores
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        scores, *scale = ctx.saved_tensors
+        for_scale = (gradient * scores).sum_to_size(scale[0].shape) / scale[0] if ctx.needs_input_grad[3] else None
+        return None, *ctx.pull(gradient), for_scale
 
 
 CRITICS: dict[str, type[Critic]] = {c.name: c for c in (Cosine, Dot, NegativeL2, NegativeSquaredL2)}

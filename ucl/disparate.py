@@ -15,7 +15,7 @@ from ucl.metrics import recall_in_groups
 from ucl.synthetic import PROTOCOLS, streams
 from ucl.trials import Boxes, Step, method_recalls, train_boxes, train_reference
 
-__all__ = ["draw", "key_of", "learning_curves", "run", "summarise", "tabulate"]
+__all__ = ["draw", "learning_curves", "run", "summarise", "tabulate"]
 
 CRITIC = "l2"  # the published choice for this experiment
 
@@ -59,11 +59,6 @@ def run(params: Disparate, width: int, progress: bool = True) -> tuple[pd.DataFr
         rows.append(_rows(recalls, params.epochs - 1, protocol))
     differences = pd.concat([_black_box_difference(step, protocol) for protocol, step in last.items()])
     return pd.concat(rows, ignore_index=True), differences.reset_index(drop=True)
-
-
-def key_of(params: Disparate, width: int) -> str:
-    """Name of a pair of embedding widths in tables: `l2` where both are the same, else `l2_<width>_<width>`."""
-    return CRITIC if width == params.dimension else f"{CRITIC}_{params.dimension}_{width}"
 
 
 def summarise(curves: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, dict[str, dict[str, float]]]]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,13 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 __all__ = [
     "digest",
     "read_json",
-    "read_tensors",
     "replacing",
     "write_json",
     "write_parquet",
-    "write_tensors",
     "write_text",
 ]
 
@@ -67,17 +62,6 @@ def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a table as Parquet, without its index."""
     with replacing(path) as temporary:
         pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), temporary)
-
-
-def write_tensors(tensors: Mapping[str, Tensor], path: str | Path) -> None:
-    """Write named tensors as safetensors."""
-    with replacing(path) as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
-
-
-def read_tensors(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
-    """Read named tensors from a safetensors file."""
-    return load_file(path, device=str(device))
 
 
 def digest(path: str | Path) -> str:

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ucl.figures import METHOD_COLOURS, figure_style, save_figure
-from ucl.scaling import BANKS
 
 __all__ = ["draw"]
 
@@ -54,7 +53,7 @@ def _recall(table: pd.DataFrame, candidates: int, note: str) -> Figure:
         second.grid(visible=False)
         second.spines["right"].set_visible(True)
         second.set(yscale="log")
-        for bank in BANKS:
+        for bank in COLOURS:
             part = rows[rows["method"] == bank]
             low, high = part["recall_at_1"] - part["ci95"], part["recall_at_1"] + part["ci95"]
             ax.fill_between(part["samples"], low, high, color=COLOURS[bank], alpha=0.2, linewidth=0)
@@ -80,7 +79,7 @@ def _recall(table: pd.DataFrame, candidates: int, note: str) -> Figure:
 def _errors(table: pd.DataFrame) -> Figure:
     figure, panels = _panels(table)
     for model, ax in panels.items():
-        for bank in BANKS:
+        for bank in COLOURS:
             part = table[(table["model"] == model) & (table["method"] == bank) & (table["samples"] > 1)]
             ax.plot(part["samples"], part["standard_error"], color=COLOURS[bank], label=LABELS[bank])
             last = part.iloc[-1]

@@ -9,11 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ucl.figures import METHOD_COLOURS, METHOD_LABELS, figure_style, save_figure
-from ucl.synthetic import METHODS, PROTOCOLS
 
 __all__ = ["draw"]
 
 CRITIC_TITLES: Mapping[str, str] = {"l2": "(a) negative L2", "dot": "(b) dot product", "cosine": "(c) cosine"}
+PROTOCOLS = {"published": "published protocol", "held_out": "held-out protocol"}
+METHODS = [method for method in METHOD_LABELS if method != "chance"]
 LINE_STYLES = {"bayes": ":", "ground_truth": "--"}
 
 
@@ -23,8 +24,7 @@ def draw(
     """Draw all figures of the experiment into `folder`."""
     folder = Path(folder)
     with figure_style():
-        for protocol in PROTOCOLS:
-            title = "published protocol" if protocol == "published" else "held-out protocol"
+        for protocol, title in PROTOCOLS.items():
             figure = _learning_curves(epochs[epochs["protocol"] == protocol], group)
             figure.suptitle(f"{title}: {seeds} seeds, d = {dimension}, bands of one standard deviation", fontsize=9)
             save_figure(figure, folder / f"synthetic_{protocol}")

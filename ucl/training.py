@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 
 import torch
 from jaxtyping import Float, Int
@@ -11,7 +12,8 @@ from tqdm import tqdm
 
 from ucl.critics import CRITICS, Critic
 from ucl.encoders import share, stack
-from ucl.losses import info_nce
+from ucl.losses import info_nce_with_slope
+from ucl.vjp import Pull, vjp
 
 __all__ = ["ContrastiveModel", "Optimisation", "train"]
 
@@ -81,8 +83,9 @@ def train(
     for epoch in tqdm(range(optimisation.epochs), desc=progress, disable=progress is None, unit="epoch"):
         orders = [_shuffle(x, generators) for x, _ in data.values()]
         n = min(order.shape[1] for order in orders)
-        batches = zip(*(order[:, :n].split(optimisation.batch_size, dim=1) for order in orders), strict=True)
-        losses = torch.stack([step(rows) for rows in batches]).mean(0)
+        step.lay_out([order[:, :n] for order in orders])
+        starts = range(0, n, optimisation.batch_size)
+        losses = torch.stack([step(slice(start, start + optimisation.batch_size)) for start in starts]).mean(0)
         schedule.step()
         with torch.no_grad():
             on_epoch(epoch, model, dict(zip(data, losses, strict=True)))
@@ -99,44 +102,91 @@ class _Step:
     """A step of training. Its operations are small, so what costs is their number.
 
     Encoders of the same layers and shapes that see one batch each are trained as one stack, and all pairs are scored
-    at once. The optimiser sees one vector, of which all parameters are views, the model's own included.
+    at once. Gradients are pulled back without autograd. The optimiser sees one vector, of which all parameters are
+    views, the model's own included.
     """
 
     def __init__(self, model: ContrastiveModel, data: Pairs, optimisation: Optimisation) -> None:
         self.model, self.pairs, self.penalty = model, list(data), optimisation.norm_penalty
-        self.data = {(pair, side): x.flatten(0, 1) for pair, both in data.items() for side, x in enumerate(both)}
+        inputs = {(pair, side): x for pair, both in data.items() for side, x in enumerate(both)}
         stacks: list[tuple[nn.Module, list[nn.Module]]] = []
-        self.calls: list[tuple[nn.Module, list[Seat]]] = []
-        for names, calls in _plan(model, list(self.data)):
+        self.calls: list[_Call] = []
+        for names, calls in _plan(model, list(inputs)):
             encoders = [model.encoders[name] for name in names]
             whole = stack(encoders).train()
             stacks.append((whole, encoders))
-            self.calls += [(whole, seats) for seats in calls]
-        self.parameters = [model.log_scale, *(p for whole, _ in stacks for p in whole.parameters())]
-        self.vector = nn.Parameter(parameters_to_vector(self.parameters))
-        vector_to_parameters(self.vector, self.parameters)
+            self.calls += [_Call(whole, seats, [inputs[seat] for seat in seats]) for seats in calls]
+        parameters = [model.log_scale, *(p for whole, _ in stacks for p in whole.parameters())]
+        self.vector = nn.Parameter(parameters_to_vector(parameters))
+        vector_to_parameters(self.vector, parameters)
         for whole, encoders in stacks:
             share(whole, encoders)
         self.optimiser = torch.optim.Adam([self.vector], lr=optimisation.learning_rate, fused=True)
 
-    def __call__(self, rows: Sequence[Int[Tensor, "s n"]]) -> Float[Tensor, "pairs s"]:
-        """Take a step on these rows of every pair; returns their InfoNCE."""
-        models, n = rows[0].shape
-        batch = {pair: chosen.flatten() for pair, chosen in zip(self.pairs, rows, strict=True)}
-        encoded: dict[Seat, Tensor] = {}
-        for encoder, seats in self.calls:
-            x = torch.cat([self.data[seat].index_select(0, batch[seat[0]]) for seat in seats])
-            encoded |= zip(seats, encoder(x.view(-1, n, x.shape[-1])).chunk(len(seats)), strict=True)
-        x, y = (torch.cat([encoded[pair, side] for pair in batch]) for side in (0, 1))
-        scale = self.model.log_scale.exp().repeat(len(batch))[:, None, None]
-        losses = info_nce(CRITICS[self.model.critic_name].similarity(x, y, scale))
-        total = losses.sum()  # the models share no parameter: their sum trains each alone
-        if self.penalty:
-            total = total + self.penalty * (x.square().sum() + y.square().sum()) / n
-        gradients = torch.autograd.grad(total, self.parameters)
+    def lay_out(self, orders: Sequence[Int[Tensor, "s n"]]) -> None:
+        """Put the data into the order of an epoch, given one per pair."""
+        for call in self.calls:
+            call.lay_out(dict(zip(self.pairs, orders, strict=True)))
+
+    @torch.no_grad()
+    def __call__(self, rows: slice) -> Float[Tensor, "pairs s"]:
+        """Take a step on these rows of the epoch; returns the InfoNCE of every pair."""
+        losses, gradients = self._gradients(rows)
         self.vector.grad = torch.cat([gradient.flatten() for gradient in gradients])
         self.optimiser.step()
-        return losses.detach().view(len(batch), models)
+        return losses
+
+    def _gradients(self, rows: slice) -> tuple[Float[Tensor, "pairs s"], list[Tensor]]:
+        """The losses, and the gradient of their sum: the models share no parameter, so it trains each alone."""
+        encoded: dict[Seat, Tensor] = {}
+        pulls: list[Pull] = []
+        for call in self.calls:
+            representations, pull = vjp(call.encoder, call.epoch[:, rows])
+            encoded |= zip(call.seats, representations.chunk(len(call.seats)), strict=True)
+            pulls.append(pull)
+        x, y = (_joined([encoded[pair, side] for pair in self.pairs]) for side in (0, 1))
+        losses, for_log_scale, for_x, for_y = self._compare(x, y)
+        parts = zip(self.pairs, for_x.chunk(len(self.pairs)), for_y.chunk(len(self.pairs)), strict=True)
+        arriving = {(pair, side): part for pair, *sides in parts for side, part in enumerate(sides)}
+        found: dict[nn.Module, list[Tensor]] = {}
+        for call, pull in zip(self.calls, pulls, strict=True):
+            own, _ = pull(_joined([arriving[seat] for seat in call.seats]))
+            before = found.get(call.encoder)
+            found[call.encoder] = [a + b for a, b in zip(before, own, strict=True)] if before else own
+        return losses, [for_log_scale, *chain.from_iterable(found.values())]
+
+    def _compare(
+        self, x: Float[Tensor, "b n d"], y: Float[Tensor, "b n d"]
+    ) -> tuple[Float[Tensor, "pairs s"], Float[Tensor, " s"], Float[Tensor, "b n d"], Float[Tensor, "b n d"]]:
+        """The losses, and the gradients for the logarithms of the scales, for x and for y."""
+        count = len(self.pairs)
+        scale = self.model.log_scale.exp().repeat(count)[:, None, None]
+        scores, pull = CRITICS[self.model.critic_name].vjp(x, y, scale)
+        losses, slope = info_nce_with_slope(scores)
+        for_log_scale = torch.linalg.vecdot(slope.flatten(1), scores.flatten(1))  # scores are proportional to the scale
+        for_x, for_y = pull(slope)
+        if self.penalty:
+            weight = 2 * self.penalty / x.shape[1]
+            for_x, for_y = for_x.add(x, alpha=weight), for_y.add(y, alpha=weight)
+        return losses.view(count, -1), for_log_scale.view(count, -1).sum(0), for_x, for_y
+
+
+class _Call:
+    """An encoder on the batches of some seats, and the rows of their data in the order of an epoch."""
+
+    def __init__(self, encoder: nn.Module, seats: list[Seat], inputs: list[Float[Tensor, "s n d"]]) -> None:
+        self.encoder, self.seats = encoder, seats
+        rows = [x.flatten(0, 1) for x in inputs]
+        self.starts = [0, *accumulate(len(x) for x in rows)][:-1]
+        self.data = torch.cat(rows)
+
+    def lay_out(self, order: Mapping[str, Int[Tensor, "s n"]]) -> None:
+        rows = torch.cat([order[pair] + start for (pair, _), start in zip(self.seats, self.starts, strict=True)])
+        self.epoch = self.data.index_select(0, rows.flatten()).view(*rows.shape, -1)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _plan(model: ContrastiveModel, seats: Sequence[Seat]) -> list[tuple[list[str], list[list[Seat]]]]:

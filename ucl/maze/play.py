@@ -9,7 +9,6 @@ from jaxtyping import Float
 
 from ucl.config import MazeTraining
 from ucl.errors import InputError
-from ucl.files import read_tensors
 from ucl.maze import geometry
 from ucl.maze.data import annotated_states, oracle_trajectories
 from ucl.maze.evaluation import Episodes, draw_episodes, rollout
@@ -20,6 +19,7 @@ from ucl.maze.policies import TablePolicy, critic_tables, monte_carlo_scores
 from ucl.maze.squares import Squares
 from ucl.maze.study import draw_bank
 from ucl.maze.training import Annotations, Futures, train
+from ucl.tensors import read_tensors
 
 __all__ = ["Agents", "text_frame"]
 

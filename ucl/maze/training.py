@@ -125,11 +125,10 @@ def _losses(
     """Losses of one batch per seed: future states, words, and the action among others at the same state."""
     walks = [futures.sample(settings.batch, settings.discount, g) for g in randoms]
     said = [annotations.sample(settings.batch, g) for g in randoms]
-    device = model.log_scale.device
     states, actions, ahead = (torch.stack(parts) for parts in zip(*walks, strict=True))
-    places, ids = (torch.stack(parts).to(device) for parts in zip(*said, strict=True))
+    places, ids = (torch.stack(parts) for parts in zip(*said, strict=True))
     angles = torch.stack([actions, *_other_actions(actions, settings.action_negatives, randoms)], dim=-1)
-    states, angles, ahead = states.to(device), angles.to(device), ahead.to(device)
+    states, angles, ahead, places, ids = (x.to(model.log_scale.device) for x in (states, angles, ahead, places, ids))
     taken = model.encode_actions(states, angles)
     reached, spoken_of = model.encode_state(torch.cat([ahead, places], dim=1)).split(settings.batch, dim=1)
     future = info_nce(model.critic_future(taken[:, :, 0], reached))

@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ucl.figures import METHOD_COLOURS, figure_style, save_figure
-from ucl.media.bridging import METHODS, PAIRED
 
 __all__ = ["draw"]
 
@@ -18,7 +17,7 @@ COLOURS = {
     "direct_joint": METHOD_COLOURS["direct"],
     "monte_carlo_joint": METHOD_COLOURS["monte_carlo_normalized"],
     "ground_truth": METHOD_COLOURS["ground_truth"],
-    PAIRED: METHOD_COLOURS["monte_carlo_unscaled"],
+    "direct_joint_paired": METHOD_COLOURS["monte_carlo_unscaled"],
 }
 LABELS = {
     "direct_disparate": "Two models, direct",
@@ -26,7 +25,7 @@ LABELS = {
     "direct_joint": "Joint model, direct",
     "monte_carlo_joint": "Joint model, LogSumExp",
     "ground_truth": "Trained on the pair (ground truth)",
-    PAIRED: "ImageBind role, trained on the pair",
+    "direct_joint_paired": "ImageBind role, trained on the pair",
 }
 
 
@@ -34,19 +33,19 @@ def draw(recall: pd.DataFrame, banks: pd.DataFrame, folder: str | Path) -> None:
     """`bridging_audio_image`, `bridging_swapped` (Fig. 6) and `bridging_bank` from the tables with intervals."""
     folder = Path(folder)
     with figure_style():
-        _bars(recall[recall["through"] == "text"], METHODS, folder / "bridging_audio_image")
-        _bars(recall[recall["through"] != "text"], (*METHODS, PAIRED), folder / "bridging_swapped")
+        _bars(recall[recall["through"] == "text"], folder / "bridging_audio_image")
+        _bars(recall[recall["through"] != "text"], folder / "bridging_swapped")
         _banks(recall, banks, folder / "bridging_bank")
 
 
-def _bars(recall: pd.DataFrame, methods: Sequence[str], stem: Path) -> None:
+def _bars(recall: pd.DataFrame, stem: Path) -> None:
     """One panel per suite and number of candidates; a group of bars per task."""
     panels = list(recall.groupby(["suite", "candidates"], sort=False))
     columns = 2 if len(panels) > 1 else 1
     rows = max(-(-len(panels) // columns), 1)
     figure, axes = plt.subplots(rows, columns, figsize=(5.2 * columns, 3.1 * rows + 0.5), squeeze=False, sharey=True)
     for axis, ((suite, candidates), part) in zip(axes.flat, panels, strict=False):
-        _bar_panel(axis, part, [m for m in methods if m in set(part["method"])], part["candidates"].iloc[0])
+        _bar_panel(axis, part, [m for m in COLOURS if m in set(part["method"])], part["candidates"].iloc[0])
         axis.set_title(f"{suite}: one of {candidates} candidates")
     for axis in axes.flat[len(panels) :]:
         axis.set_visible(False)

@@ -18,7 +18,7 @@ ROOT = Path(workflow.basedir)
 EXPERIMENTS = {}  # name -> figures and tables, in the order of the report; filled in by the experiments' rule files
 
 # Plumbing: an edit there changes how a result is stored or checked, not what it is.
-PLUMBING = {"config", "errors", "figures", "files", "tables"}
+PLUMBING = {"config", "errors", "figures", "files", "tables", "tensors"}
 
 
 def experiment(name, figures, tables, pages=()):

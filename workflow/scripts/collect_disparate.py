@@ -13,7 +13,7 @@ from ucl.tables import save_table
 job.start(snakemake)
 section = snakemake.params.section
 params = Disparate.model_validate(section)
-keys = [disparate.key_of(params, width) for width in params.dimensions_bc]
+keys = [params.boxes(width) for width in params.dimensions_bc]
 curves = {key: pd.read_parquet(file) for key, file in zip(keys, snakemake.input.curves, strict=True)}
 differences = {key: pd.read_parquet(file) for key, file in zip(keys, snakemake.input.differences, strict=True)}
 summary = disparate.summarise(curves)

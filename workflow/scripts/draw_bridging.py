@@ -7,6 +7,6 @@ import pandas as pd
 
 from ucl.media.bridging_figures import draw
 
-job.start(snakemake)
+job.log(snakemake)
 recall, banks = pd.read_parquet(snakemake.input.recall), pd.read_parquet(snakemake.input.banks)
 draw(recall, banks, Path(snakemake.output[0]).parent)

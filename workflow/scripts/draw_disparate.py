@@ -7,10 +7,9 @@ import pandas as pd
 
 from ucl.assumption_figures import draw_disparate
 from ucl.config import Disparate
-from ucl.disparate import key_of
 
-job.start(snakemake)
+job.log(snakemake)
 params = Disparate.model_validate(snakemake.params.section)
-keys = [key_of(params, width) for width in params.dimensions_bc]
+keys = [params.boxes(width) for width in params.dimensions_bc]
 curves = {key: pd.read_parquet(file) for key, file in zip(keys, snakemake.input.curves, strict=True)}
 draw_disparate(curves, Path(snakemake.output[0]).with_suffix(""), params.candidates, params.seeds)

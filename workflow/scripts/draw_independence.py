@@ -7,7 +7,7 @@ import pandas as pd
 
 from ucl.assumption_figures import draw_independence
 
-job.start(snakemake)
+job.log(snakemake)
 recalls = pd.concat([pd.read_parquet(file) for file in snakemake.input.recalls], ignore_index=True)
 section = snakemake.params.section
 draw_independence(recalls, Path(snakemake.output[0]).with_suffix(""), section["candidates"], section["seeds"])

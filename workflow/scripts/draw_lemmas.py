@@ -7,5 +7,5 @@ import pandas as pd
 
 from ucl.lemmas_figures import draw
 
-job.start(snakemake)
+job.log(snakemake)
 draw(pd.read_parquet(snakemake.input.checks), Path(snakemake.output[0]).parent)

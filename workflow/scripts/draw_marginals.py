@@ -5,8 +5,8 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl.files import read_tensors
 from ucl.marginals_figures import draw_power, draw_scatter
+from ucl.tensors import read_tensors
 
 job.start(snakemake)
 section, folder = snakemake.params.section, Path(snakemake.output[0]).parent

@@ -7,7 +7,7 @@ import job
 from ucl.files import read_json
 from ucl.peers_figures import draw
 
-job.start(snakemake)
+job.log(snakemake)
 section = snakemake.params.section
 stem = Path(snakemake.output[0]).with_suffix("")
 draw(read_json(snakemake.input.metrics), stem, section["candidates"], section["seeds"])

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ucl.scaling_figures import draw
 
-job.start(snakemake)
+job.log(snakemake)
 section = snakemake.params.section
 table = pd.read_csv(snakemake.input.table)
 draw(table, Path(snakemake.output[0]).parent, section["candidates"], section["trials"])

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ucl.synthetic_figures import draw
 
-job.start(snakemake)
+job.log(snakemake)
 epochs, candidates = pd.read_parquet(snakemake.input.epochs), pd.read_parquet(snakemake.input.candidates)
 section = snakemake.params.section
 folder = Path(snakemake.output[0]).parent

@@ -3,8 +3,8 @@
 import job
 
 from ucl.config import Scaling
-from ucl.files import write_tensors
 from ucl.scaling import embed_world
+from ucl.tensors import write_tensors
 
 device = job.start(snakemake)
 params = Scaling.model_validate(snakemake.params.section)

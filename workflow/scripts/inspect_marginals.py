@@ -3,8 +3,9 @@
 import job
 
 from ucl.config import Marginals
-from ucl.files import read_tensors, write_parquet
+from ucl.files import write_parquet
 from ucl.marginals import inspect
+from ucl.tensors import read_tensors
 
 job.start(snakemake)
 tensors = read_tensors(snakemake.input.representations)

@@ -2,11 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-import torch
-
-from ucl.runtime import prepare
+if TYPE_CHECKING:
+    import torch
 
 
 class _Tee:
@@ -27,9 +26,16 @@ class _Tee:
         return self.console.isatty()
 
 
-def start(snakemake: Any) -> torch.device:
-    """Send standard error to the rule's log as well, set up threads, and return the device to work on."""
-    log = Path(snakemake.log[0])
-    log.parent.mkdir(parents=True, exist_ok=True)
-    sys.stderr = _Tee(sys.stderr, log.open("w", encoding="utf-8"))  # type: ignore[assignment]
+def log(snakemake: Any) -> None:
+    """Send standard error to the rule's log as well. All that a job needs that does not compute."""
+    path = Path(snakemake.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr = _Tee(sys.stderr, path.open("w", encoding="utf-8"))  # type: ignore[assignment]
+
+
+def start(snakemake: Any) -> "torch.device":
+    """`log`, set up threads, and return the device to work on."""
+    from ucl.runtime import prepare  # imports torch: seconds that no other job should wait
+
+    log(snakemake)
     return prepare(snakemake.threads, int(snakemake.resources.get("gpu", 0)))

@@ -3,8 +3,8 @@
 import job
 
 from ucl.config import Marginals
-from ucl.files import write_tensors
 from ucl.marginals import learn
+from ucl.tensors import write_tensors
 
 job.start(snakemake)
 params, dimension = Marginals.model_validate(snakemake.params.section), int(snakemake.wildcards.dimension)

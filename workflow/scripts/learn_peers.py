@@ -3,8 +3,8 @@
 import job
 
 from ucl.config import Contest
-from ucl.files import write_tensors
 from ucl.peers.contest import learn
+from ucl.tensors import write_tensors
 
 job.start(snakemake)
 write_tensors(

@@ -10,7 +10,7 @@ from ucl.files import write_parquet
 from ucl.media.manifest import bank_texts, suite_items
 from ucl.media.store import read_store
 
-job.start(snakemake)
+job.log(snakemake)
 manifest = pq.read_table(snakemake.input.manifest)
 texts = bank_texts(manifest, pq.read_table(snakemake.input.classes) if snakemake.input.classes else None)
 embedded = {}

@@ -10,7 +10,7 @@ from ucl.files import write_json
 from ucl.media.pointers import read_pointer
 from ucl.media.sources import pull
 
-job.start(snakemake)
+job.log(snakemake)
 
 
 def remote_reader(root):

@@ -5,5 +5,5 @@ import job
 from ucl.media.manifest import read_manifest
 from ucl.media.tables import write_table
 
-job.start(snakemake)
+job.log(snakemake)
 write_table(read_manifest(snakemake.params.manifest), snakemake.output.manifest)

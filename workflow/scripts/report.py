@@ -6,7 +6,7 @@ import job
 
 from ucl.report import render
 
-job.start(snakemake)
+job.log(snakemake)
 render(
     templates=Path(snakemake.input.page).parent,
     experiments=snakemake.params.experiments,

@@ -3,8 +3,9 @@
 import job
 
 from ucl.config import ScalingRun
-from ucl.files import read_tensors, write_parquet
+from ucl.files import write_parquet
 from ucl.scaling import score_model
+from ucl.tensors import read_tensors
 
 job.start(snakemake)
 params = ScalingRun.model_validate(snakemake.params.section)

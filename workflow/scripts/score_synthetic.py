@@ -3,8 +3,9 @@
 import job
 
 from ucl.config import GaussianTraining
-from ucl.files import read_tensors, write_parquet
+from ucl.files import write_parquet
 from ucl.synthetic import evaluate_candidates, evaluate_epochs, queries_of, world_of
+from ucl.tensors import read_tensors
 
 device = job.start(snakemake)
 params = GaussianTraining.model_validate(snakemake.params.section)

@@ -2,10 +2,11 @@
 
 import job
 
-from ucl.files import read_tensors, write_parquet
+from ucl.files import write_parquet
 from ucl.maze import layouts, showcase
 from ucl.maze.models import MazeModel
 from ucl.maze.study import Test, draw_bank, read_data, score_banks
+from ucl.tensors import read_tensors
 
 job.start(snakemake)
 params, section = snakemake.params, dict(snakemake.params.section)

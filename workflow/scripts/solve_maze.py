@@ -3,11 +3,11 @@
 import job
 import torch
 
-from ucl.files import write_tensors
 from ucl.maze import layouts
 from ucl.maze.geometry import DIRECTIONS
 from ucl.maze.occupancy import exact_occupancy
 from ucl.maze.squares import Squares
+from ucl.tensors import write_tensors
 
 job.start(snakemake)
 params = snakemake.params

@@ -8,7 +8,7 @@ import pyarrow as pa
 from ucl.files import read_json
 from ucl.media import tables
 
-job.start(snakemake)
+job.log(snakemake)
 paths = [Path(read_json(receipt)["path"]) for receipt in snakemake.input.receipts]
 table = snakemake.wildcards.table
 if table == "classes":

@@ -2,10 +2,11 @@
 
 import job
 
-from ucl.files import read_tensors, write_parquet
+from ucl.files import write_parquet
 from ucl.maze import layouts
 from ucl.maze.models import MazeModel
 from ucl.maze.study import Test, draw_bank, read_data, score_policies
+from ucl.tensors import read_tensors
 
 job.start(snakemake)
 maze, section = snakemake.wildcards.maze, dict(snakemake.params.section)

@@ -4,5 +4,5 @@ import job
 
 from ucl.tracking import log_runs
 
-job.start(snakemake)
+job.log(snakemake)
 log_runs(snakemake.input.runs, snakemake.output[0])

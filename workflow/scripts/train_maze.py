@@ -3,9 +3,10 @@
 import job
 
 from ucl.config import MazeTraining
-from ucl.files import write_parquet, write_tensors
+from ucl.files import write_parquet
 from ucl.maze.study import read_data
 from ucl.maze.training import train
+from ucl.tensors import write_tensors
 
 device = job.start(snakemake)
 futures, annotations, tokenizer = read_data(snakemake.wildcards.maze, "results/maze/data")

@@ -3,8 +3,9 @@
 import job
 
 from ucl.config import GaussianTraining
-from ucl.files import read_tensors, write_parquet, write_tensors
+from ucl.files import write_parquet
 from ucl.synthetic import train_model
+from ucl.tensors import read_tensors, write_tensors
 
 device = job.start(snakemake)
 params = GaussianTraining.model_validate(snakemake.params.section)

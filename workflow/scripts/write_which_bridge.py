@@ -6,7 +6,7 @@ import pandas as pd
 from ucl.files import read_json
 from ucl.which_bridge import write
 
-job.start(snakemake)
+job.log(snakemake)
 write(
     template=snakemake.input.template,
     metrics=read_json(snakemake.input.metrics),
