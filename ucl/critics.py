@@ -21,10 +21,16 @@ Pull = Callable[[Tensor], Pulled]
 CANCELLATION = 1e-5
 
 
-def squared_distances(x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
-    """|x_i - y_j|^2 through one matrix product, never negative (torch.cdist has a slow backward pass)."""
-    squares = ((-2 * x) @ y.mT).add_(x.square().sum(-1)[..., :, None]).add_(y.square().sum(-1)[..., None, :])
-    return squares.clamp_min_(0)
+def squared_distances(
+    x: Float[Tensor, "*s n d"],
+    y: Float[Tensor, "*s m d"],
+    xx: Float[Tensor, "*s n"] | None = None,
+    yy: Float[Tensor, "*s m"] | None = None,
+) -> Float[Tensor, "*s n m"]:
+    """|x_i - y_j|^2 through one matrix product, never negative; `xx` and `yy` are |x_i|^2 and |y_j|^2 if known."""
+    xx = x.square().sum(-1) if xx is None else xx
+    yy = y.square().sum(-1) if yy is None else yy
+    return ((-2 * x) @ y.mT).add_(xx[..., :, None]).add_(yy[..., None, :]).clamp_min_(0)
 
 
 def dot_products(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], out: Tensor | None = None) -> Float[Tensor, "n m"]:
@@ -172,18 +178,18 @@ class NegativeL2(Critic):
         x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"], scale: float | Tensor
     ) -> tuple[Float[Tensor, "*s n m"], Pull]:
         left, right = scale * x, scale * y
-        negative = squared_distances(left, right).sqrt_().neg_()
+        squares = [side.square().sum(-1) for side in (left, right)]
+        negative = squared_distances(left, right, *squares).sqrt_().neg_()
+        # Where points meet, what is left of their distance is rounding: taken for no less than that, it pulls nowhere.
+        type_ = torch.finfo(negative.dtype)
+        rounding = (type_.eps * (squares[0].amax(-1) + squares[1].amax(-1))).clamp_min_(type_.tiny).sqrt_().neg_()
 
         def pull(gradient: Tensor) -> Pulled:
-            # Where points meet, what is left of their distance is rounding: taken for no less, it pulls nowhere.
-            squares = left.square().sum(-1).amax(-1) + right.square().sum(-1).amax(-1)
-            type_ = torch.finfo(squares.dtype)
-            rounding = (type_.eps * squares).clamp_min_(type_.tiny).sqrt_()
-            apart = torch.minimum(negative, -rounding[..., None, None])
+            apart = torch.minimum(negative, rounding[..., None, None])
             weights = torch.div(gradient, apart, out=apart)
             for_left = left * weights.sum(-1)[..., None] - weights @ right
             for_right = right * weights.sum(-2)[..., None] - weights.mT @ left
-            return scale * for_left, scale * for_right
+            return for_left.mul_(scale), for_right.mul_(scale)
 
         return negative, pull
 
