@@ -12,6 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from ucl.errors import InputError
 from ucl.media import digits, trained
@@ -117,6 +119,20 @@ def test_test_voices_are_never_trained_on(world):
     for split, voices in (("test", VOICES["test_voices"]), ("validation", VOICES["validation_voices"])):
         assert set(voice[world["audio"].rows(split)]) == set(voices)
     assert not set(voice[world["audio"].rows("train")]) & {*VOICES["test_voices"], *VOICES["validation_voices"]}
+
+
+def test_what_is_tested_was_neither_tested_nor_validated_on_before(world):
+    """The first split, whose test had been looked at: nothing of it but what it trained on may be tested now."""
+    label = load_digits().target
+    rest, tested = train_test_split(np.arange(len(label)), test_size=0.25, stratify=label, random_state=0)
+    trained, validated = train_test_split(rest, test_size=0.2, stratify=label[rest], random_state=0)
+    images = world["image"]
+    assert set(images.rows("test").tolist()) <= set(trained)
+    assert set(images.rows("validation").tolist()) == set(validated)
+    assert set(tested) <= set(images.rows("train").tolist())
+    for digit, count in enumerate(np.bincount(label)):
+        mine = images.meaning[images.rows("test"), digit].sum()
+        assert abs(int(mine) - count / 4) <= 1
 
 
 def test_held_out_phrases_use_known_words(world):
