@@ -44,7 +44,7 @@ def test_gradients_are_those_of_autograd(name: str, train: bool) -> None:
     expected = theirs(x)
     wanted = torch.autograd.grad(expected, [x, *theirs.parameters()], gradient)
     with torch.no_grad():
-        y, pull = vjp(ours, x.detach())
+        y, pull = vjp(ours)(x.detach())
         own, onward = pull(gradient)
     assert torch.equal(y, expected)
     assert torch.allclose(onward(), wanted[0], rtol=1e-12, atol=1e-12)
@@ -59,7 +59,7 @@ def test_gradients_are_those_of_autograd(name: str, train: bool) -> None:
 def test_batch_norm_matches_finite_differences() -> None:
     layer = StackedBatchNorm(MODELS, WIDTH).double()
     x, gradient, direction = (draw(key, MODELS, ROWS, WIDTH) for key in (3, 4, 5))
-    value = lambda step: float((vjp(layer, x + step * direction)[0] * gradient).sum())  # noqa: E731
+    value = lambda step: float((vjp(layer)(x + step * direction)[0] * gradient).sum())  # noqa: E731
     slope = (value(1e-6) - value(-1e-6)) / 2e-6
-    _, onward = vjp(layer, x)[1](gradient)
+    _, onward = vjp(layer)(x)[1](gradient)
     assert float((onward() * direction).sum()) == pytest.approx(slope, rel=1e-6)

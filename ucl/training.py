@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ucl.critics import CRITICS, Critic
 from ucl.encoders import share, stack
 from ucl.losses import info_nce_with_slope
-from ucl.vjp import Pull, vjp
+from ucl.vjp import vjp
 
 __all__ = ["ContrastiveModel", "Optimisation", "train"]
 
@@ -81,14 +81,15 @@ def train(
     step = _Step(model, data, optimisation)
     schedule = torch.optim.lr_scheduler.MultiStepLR(step.optimiser, [optimisation.decay_epoch], gamma=0.1)
     for epoch in tqdm(range(optimisation.epochs), desc=progress, disable=progress is None, unit="epoch"):
-        orders = [_shuffle(x, generators) for x, _ in data.values()]
-        n = min(order.shape[1] for order in orders)
-        step.lay_out([order[:, :n] for order in orders])
+        orders = {pair: _shuffle(x, generators) for pair, (x, _) in data.items()}
+        n = min(order.shape[1] for order in orders.values())
+        for call in step.calls:
+            call.lay_out({pair: order[:, :n] for pair, order in orders.items()})
         starts = range(0, n, optimisation.batch_size)
         losses = torch.stack([step(slice(start, start + optimisation.batch_size)) for start in starts]).mean(0)
         schedule.step()
         with torch.no_grad():
-            on_epoch(epoch, model, dict(zip(data, losses, strict=True)))
+            on_epoch(epoch, model, dict(zip(step.pairs, losses, strict=True)))
 
 
 def _shuffle(x: Float[Tensor, "s n d"], generators: Sequence[torch.Generator]) -> Int[Tensor, "s n"]:
@@ -107,26 +108,21 @@ class _Step:
     """
 
     def __init__(self, model: ContrastiveModel, data: Pairs, optimisation: Optimisation) -> None:
-        self.model, self.pairs, self.penalty = model, list(data), optimisation.norm_penalty
+        self.model, self.penalty = model, optimisation.norm_penalty
         inputs = {(pair, side): x for pair, both in data.items() for side, x in enumerate(both)}
-        stacks: list[tuple[nn.Module, list[nn.Module]]] = []
-        self.calls: list[_Call] = []
-        for names, calls in _plan(model, list(inputs)):
-            encoders = [model.encoders[name] for name in names]
-            whole = stack(encoders).train()
-            stacks.append((whole, encoders))
-            self.calls += [_Call(whole, seats, [inputs[seat] for seat in seats]) for seats in calls]
-        parameters = [model.log_scale, *(p for whole, _ in stacks for p in whole.parameters())]
+        stacks = [(stack(encoders).train(), encoders, calls) for encoders, calls in _plan(model, list(inputs))]
+        parameters = [model.log_scale, *(p for whole, *_ in stacks for p in whole.parameters())]
         self.vector = nn.Parameter(parameters_to_vector(parameters))
         vector_to_parameters(self.vector, parameters)
-        for whole, encoders in stacks:
+        for whole, encoders, _ in stacks:
             share(whole, encoders)
+        self.calls = [_Call(whole, seats, [inputs[s] for s in seats]) for whole, _, calls in stacks for seats in calls]
+        # Similarity and loss are symmetric: a call with a seat of every pair is one side of the comparison as it is.
+        first = [(pair, 0) for pair in data]
+        self.left = next((c.seats for c in self.calls if {pair for pair, _ in c.seats} == set(data)), first)
+        self.right = [(pair, 1 - side) for pair, side in self.left]
+        self.pairs = [pair for pair, _ in self.left]
         self.optimiser = torch.optim.Adam([self.vector], lr=optimisation.learning_rate, fused=True)
-
-    def lay_out(self, orders: Sequence[Int[Tensor, "s n"]]) -> None:
-        """Put the data into the order of an epoch, given one per pair."""
-        for call in self.calls:
-            call.lay_out(dict(zip(self.pairs, orders, strict=True)))
 
     @torch.no_grad()
     def __call__(self, rows: slice) -> Float[Tensor, "pairs s"]:
@@ -138,19 +134,13 @@ class _Step:
 
     def _gradients(self, rows: slice) -> tuple[Float[Tensor, "pairs s"], list[Tensor]]:
         """The losses, and the gradient of their sum: the models share no parameter, so it trains each alone."""
-        encoded: dict[Seat, Tensor] = {}
-        pulls: list[Pull] = []
-        for call in self.calls:
-            representations, pull = vjp(call.encoder, call.epoch[:, rows])
-            encoded |= zip(call.seats, representations.chunk(len(call.seats)), strict=True)
-            pulls.append(pull)
-        x, y = (_joined([encoded[pair, side] for pair in self.pairs]) for side in (0, 1))
-        losses, for_log_scale, for_x, for_y = self._compare(x, y)
-        parts = zip(self.pairs, for_x.chunk(len(self.pairs)), for_y.chunk(len(self.pairs)), strict=True)
-        arriving = {(pair, side): part for pair, *sides in parts for side, part in enumerate(sides)}
+        outputs, pulls = zip(*(call.forward(call.epoch[:, rows]) for call in self.calls), strict=True)
+        blocks = [(call.seats, output) for call, output in zip(self.calls, outputs, strict=True)]
+        losses, for_log_scale, for_x, for_y = self._compare(_pick(self.left, blocks), _pick(self.right, blocks))
+        arriving = [(self.left, for_x), (self.right, for_y)]
         found: dict[nn.Module, list[Tensor]] = {}
         for call, pull in zip(self.calls, pulls, strict=True):
-            own, _ = pull(_joined([arriving[seat] for seat in call.seats]))
+            own, _ = pull(_pick(call.seats, arriving))
             before = found.get(call.encoder)
             found[call.encoder] = [a + b for a, b in zip(before, own, strict=True)] if before else own
         return losses, [for_log_scale, *chain.from_iterable(found.values())]
@@ -175,21 +165,27 @@ class _Call:
     """An encoder on the batches of some seats, and the rows of their data in the order of an epoch."""
 
     def __init__(self, encoder: nn.Module, seats: list[Seat], inputs: list[Float[Tensor, "s n d"]]) -> None:
-        self.encoder, self.seats = encoder, seats
+        self.encoder, self.forward, self.seats = encoder, vjp(encoder), seats
         rows = [x.flatten(0, 1) for x in inputs]
         self.starts = [0, *accumulate(len(x) for x in rows)][:-1]
         self.data = torch.cat(rows)
 
     def lay_out(self, order: Mapping[str, Int[Tensor, "s n"]]) -> None:
+        """Put the data into the order of an epoch, given for every pair."""
         rows = torch.cat([order[pair] + start for (pair, _), start in zip(self.seats, self.starts, strict=True)])
         self.epoch = self.data.index_select(0, rows.flatten()).view(*rows.shape, -1)
 
 
-def _joined(parts: list[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+def _pick(seats: list[Seat], blocks: Sequence[tuple[list[Seat], Tensor]]) -> Tensor:
+    """The parts that belong to `seats`, one below the other, out of blocks with parts for seats of their own."""
+    for own, block in blocks:
+        if own == seats:
+            return block
+    parts = {seat: part for own, block in blocks for seat, part in zip(own, block.chunk(len(own)), strict=True)}
+    return torch.cat([parts[seat] for seat in seats]) if len(seats) > 1 else parts[seats[0]]
 
 
-def _plan(model: ContrastiveModel, seats: Sequence[Seat]) -> list[tuple[list[str], list[list[Seat]]]]:
+def _plan(model: ContrastiveModel, seats: Sequence[Seat]) -> list[tuple[list[nn.Module], list[list[Seat]]]]:
     """The encoders of every stack, and the seats that each of its calls takes."""
     own = {name: [(pair, side) for pair, side in seats if model.pairs[pair][side] == name] for name in model.encoders}
     several = [([name], [[seat] for seat in taken]) for name, taken in own.items() if len(taken) > 1]
@@ -198,4 +194,5 @@ def _plan(model: ContrastiveModel, seats: Sequence[Seat]) -> list[tuple[list[str
         if len(taken) == 1:
             encoder = model.encoders[name]
             alike.setdefault((repr(encoder), *(p.shape for p in encoder.parameters())), []).append(name)
-    return several + [(names, [[own[name][0] for name in names]]) for names in alike.values()]
+    plan = several + [(names, [[own[name][0] for name in names]]) for names in alike.values()]
+    return [([model.encoders[name] for name in names], calls) for names, calls in plan]
