@@ -180,12 +180,12 @@ class NegativeL2(Critic):
         left, right = scale * x, scale * y
         squares = [side.square().sum(-1) for side in (left, right)]
         negative = squared_distances(left, right, *squares).sqrt_().neg_()
-        # Where points meet, what is left of their distance is rounding: taken for no less than that, it pulls nowhere.
-        type_ = torch.finfo(negative.dtype)
-        rounding = (type_.eps * (squares[0].amax(-1) + squares[1].amax(-1))).clamp_min_(type_.tiny).sqrt_().neg_()
 
         def pull(gradient: Tensor) -> Pulled:
-            apart = torch.minimum(negative, rounding[..., None, None])
+            # Where points meet, what is left of their distance is rounding: taken for no less, it pulls nowhere.
+            type_, largest = torch.finfo(negative.dtype), squares[0].amax(-1) + squares[1].amax(-1)
+            rounding = (type_.eps * largest).clamp_min_(type_.tiny).sqrt_()
+            apart = torch.minimum(negative, -rounding[..., None, None])
             weights = torch.div(gradient, apart, out=apart)
             for_left = left * weights.sum(-1)[..., None] - weights @ right
             for_right = right * weights.sum(-2)[..., None] - weights.mT @ left
@@ -229,7 +229,7 @@ class _Similarity(torch.autograd.Function):
     def forward(ctx: Any, critic: type[Critic], x: Tensor, y: Tensor, scale: float | Tensor) -> Tensor:
         scores, ctx.pull = critic.vjp(x, y, scale)
         ctx.save_for_backward(*(t for t in (scores, scale) if isinstance(t, Tensor)))
-        return scores
+        return scores.detach()  # not the tensor that `pull` may hold, which would then hold itself
 
     @staticmethod
     @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
