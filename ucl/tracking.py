@@ -88,6 +88,7 @@ def log_runs(path: str | Path, receipt: str | Path, progress: bool = True) -> bo
     uri = os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_URI)
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # runs go to their server and nowhere else
     runs = read_runs(path)
     try:
         with _exclusive(uri):
