@@ -28,4 +28,5 @@ rule all:
     input:
         rules.report.input,
         rules.report.output,
+        rules.write_which_bridge.output,
         [tracked(name) for name in EXPERIMENTS],

@@ -14,7 +14,7 @@ from ucl.synthetic import build_model, sample, streams
 from ucl.training import Optimisation, train
 
 TITLE = "Training: 20 seeds stacked against 20 seeds one after another"
-EPOCHS = 2
+EPOCHS = 4
 
 
 def run() -> Iterator[Line]:
