@@ -1,6 +1,8 @@
 """The report says what the metrics say, and its page needs no other file."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,11 @@ def test_a_number_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UndefinedError):
         render(**arguments)  # type: ignore[arg-type]
     assert not (tmp_path / "reports/index.html").exists()
+
+
+def test_what_draws_logs_or_renders_loads_no_torch() -> None:
+    """Each is a process of its own in the workflow, and importing torch takes longer than its work."""
+    figures = ["synthetic", "scaling", "lemmas", "peers", "assumption", "media.bridging"]
+    modules = ["tracking", "report", "which_bridge", "tables", *(f"{name}_figures" for name in figures)]
+    code = f"import sys, {', '.join(f'ucl.{name}' for name in modules)}; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
