@@ -15,10 +15,10 @@ from PIL import Image
 from ucl.figures import METHOD_COLOURS, figure_style, save_figure
 from ucl.files import replacing
 from ucl.maze import layouts
+from ucl.maze.example import INSTRUCTION, MAZE, START
 from ucl.maze.language import Grammar
 from ucl.maze.layouts import Layout
 from ucl.maze.rendering import draw_frame
-from ucl.maze.showcase import INSTRUCTION, MAZE, START
 from ucl.maze.study import POLICIES
 from ucl.maze.summary import AMBIGUITY, policy_order
 

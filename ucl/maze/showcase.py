@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ucl.maze.evaluation import Episodes, rollout
+from ucl.maze.example import INSTRUCTION, START
 from ucl.maze.geometry import place
 from ucl.maze.language import Grammar
 from ucl.maze.layouts import Layout
@@ -16,9 +17,8 @@ from ucl.maze.planning import Distances
 from ucl.maze.policies import Policy, TablePolicy, critic_tables, monte_carlo_scores
 from ucl.maze.squares import Squares
 
-__all__ = ["INSTRUCTION", "MAZE", "START", "TEXTS", "critic_maps", "embeddings", "first_moves", "walks"]
+__all__ = ["TEXTS", "critic_maps", "embeddings", "first_moves", "walks"]
 
-MAZE, INSTRUCTION, START = "fork", "the first column", (4.5, 6.5)
 TEXTS = [INSTRUCTION, "the last column", "the first row", "the last row", "near the centre", "the top left corner"]
 WALKS = 20  # per seed and policy
 FIRST = 6  # steps in which an agent shows where it wants to go

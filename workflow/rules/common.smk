@@ -2,6 +2,7 @@
 import ast
 import configparser
 import fcntl
+import functools
 import os
 import sys
 
@@ -53,6 +54,14 @@ def in_root(path):
     return os.path.relpath(ROOT / path)
 
 
+@functools.cache
+def imported(path):
+    """The names that a file of the package imports from it."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    froms = [n for n in nodes if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("ucl")]
+    return [name for n in froms for name in (n.module, *(f"{n.module}.{alias.name}" for alias in n.names))]
+
+
 def modules(*names):
     """The package modules that `ucl.<name>` depends on, itself included: inputs, so that an edit re-runs the rule."""
     seen, queue = {}, [f"ucl.{name}" for name in names]
@@ -65,9 +74,7 @@ def modules(*names):
         if not path.exists():  # a name that a module defines
             continue
         seen[name] = in_root(path.relative_to(ROOT))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ucl"):
-                queue += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        queue += imported(path)
     return sorted(seen.values())
 
 

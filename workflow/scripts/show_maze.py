@@ -3,15 +3,15 @@
 import job
 
 from ucl.files import write_parquet
-from ucl.maze import layouts, showcase
+from ucl.maze import example, layouts, showcase
 from ucl.maze.models import MazeModel
 from ucl.maze.study import Test, draw_bank, read_data, score_banks
 from ucl.tensors import read_tensors
 
 job.start(snakemake)
 params, section = snakemake.params, dict(snakemake.params.section)
-layout = layouts.get(showcase.MAZE)
-futures, _, tokenizer = read_data(showcase.MAZE, "results/maze/data")
+layout = layouts.get(example.MAZE)
+futures, _, tokenizer = read_data(example.MAZE, "results/maze/data")
 model = MazeModel.from_tensors(read_tensors(snakemake.input.weights[0]), params.critic)
 bank = draw_bank(futures, section.pop("bank"), params.discount)
 sees = (layout, model, tokenizer)
