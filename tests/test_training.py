@@ -13,12 +13,12 @@ from ucl.training import ContrastiveModel, Optimisation, train
 SEEDS, PAIRS, BATCH = 2, 20, 8
 
 
-def model_and_data(critic: str, penalty: float = 0.0) -> tuple[ContrastiveModel, dict, Optimisation]:
+def model_and_data(critic: str, penalty: float = 0.0, more: int = 0) -> tuple[ContrastiveModel, dict, Optimisation]:
     encoders = {m: synthetic_encoder([generator(s, i) for s in range(SEEDS)], 4, 3) for i, m in enumerate("abc")}
     model = ContrastiveModel(encoders, {"ab": ("a", "b"), "bc": ("b", "c")}, critic, 0.01, SEEDS)
     # float64: Adam makes steps of full size out of float32's rounding of gradients that are zero.
-    draw = lambda key: torch.randn(SEEDS, PAIRS, 4, generator=generator(key)).double()  # noqa: E731
-    data = {"ab": (draw(1), draw(2)), "bc": (draw(3), draw(4))}
+    draw = lambda key, n=PAIRS: torch.randn(SEEDS, n, 4, generator=generator(key)).double()  # noqa: E731
+    data = {"ab": (draw(1, PAIRS + more), draw(2, PAIRS + more)), "bc": (draw(3), draw(4))}
     return model.double(), data, Optimisation(3, BATCH, 0.01, 2, penalty)
 
 
@@ -52,7 +52,7 @@ def train_plainly(model: ContrastiveModel, data: dict, o: Optimisation, critic: 
     for epoch in range(o.epochs):
         if epoch == o.decay_epoch:
             optimiser.param_groups[0]["lr"] /= 10
-        order = {pair: torch.randperm(PAIRS, generator=shuffle) for pair in data}
+        order = {pair: torch.randperm(x.shape[1], generator=shuffle)[:PAIRS] for pair, (x, _) in data.items()}
         for start in range(0, PAIRS, BATCH):
             loss = torch.zeros((), dtype=torch.float64)
             for pair, (x, y) in data.items():
@@ -69,8 +69,8 @@ def train_plainly(model: ContrastiveModel, data: dict, o: Optimisation, critic: 
 
 
 def test_stacked_training_is_the_plain_loop() -> None:
-    for critic, penalty in (("l2", 0.0), ("cosine", 0.01), ("dot", 0.01)):
-        model, data, optimisation = model_and_data(critic, penalty)
+    for critic, penalty, more in (("l2", 0.0, 0), ("cosine", 0.01, 0), ("dot", 0.01, 0), ("l2", 0.01, 6)):
+        model, data, optimisation = model_and_data(critic, penalty, more)
         plain = [train_plainly(copy.deepcopy(model), data, optimisation, critic, s) for s in range(SEEDS)]
         train(model, data, optimisation, [generator(s, 77) for s in range(SEEDS)], lambda *_: None)
         x = torch.randn(SEEDS, 6, 4, generator=generator(8)).double()

@@ -164,7 +164,7 @@ class _Step:
 class _Call:
     """An encoder on the batches of some seats, and the rows of their data in the order of an epoch."""
 
-    def __init__(self, encoder: nn.Module, seats: list[Seat], inputs: list[Float[Tensor, "s n d"]]) -> None:
+    def __init__(self, encoder: nn.Module, seats: list[Seat], inputs: list[Float[Tensor, "s _ d"]]) -> None:
         self.encoder, self.forward, self.seats = encoder, vjp(encoder), seats
         rows = [x.flatten(0, 1) for x in inputs]
         self.starts = [0, *accumulate(len(x) for x in rows)][:-1]
