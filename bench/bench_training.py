@@ -8,10 +8,11 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from bench import Line, median_seconds
-from ucl.config import load_params
+from ucl.experiments.params import load_params
+from ucl.experiments.synthetic.training import build_model
+from ucl.learning.training import Optimisation, train
 from ucl.runtime import prepare
-from ucl.synthetic import build_model, sample, streams
-from ucl.training import Optimisation, train
+from ucl.worlds.draws import sample, streams
 
 TITLE = "Training: 20 seeds stacked against 20 seeds one after another"
 EPOCHS = 4

@@ -4,11 +4,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ucl.bank import Bank
-    from ucl.bridge import Bridge, Candidates, Retrieval, log_sum_exp_scores
-    from ucl.critics import Cosine, Dot, NegativeL2, NegativeSquaredL2
+    from ucl.core.bank import Bank
+    from ucl.core.bridge import Bridge, Candidates, Retrieval, log_sum_exp_scores
+    from ucl.core.critics import Cosine, Dot, NegativeL2, NegativeSquaredL2
+    from ucl.core.result import BridgeResult, merge
     from ucl.errors import InputError
-    from ucl.result import BridgeResult, merge
 
 __all__ = [
     "Bank",
@@ -24,7 +24,7 @@ __all__ = [
     "log_sum_exp_scores",
     "merge",
 ]
-_MODULES = ("ucl.errors", "ucl.critics", "ucl.bank", "ucl.bridge", "ucl.result")
+_MODULES = ("ucl.errors", "ucl.core.critics", "ucl.core.bank", "ucl.core.bridge", "ucl.core.result")
 
 
 def __getattr__(name: str) -> Any:

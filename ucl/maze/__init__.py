@@ -6,21 +6,10 @@ one for each maze, such as `ucl/LanguageMaze-Fork-v0`.
 
 from gymnasium.envs.registration import register, registry
 
-__all__ = ["HORIZONS", "environment_id"]
+from ucl.maze.layouts import MAZES
 
-# Steps until an episode is cut off: about four times the longest shortest path.
-HORIZONS = {
-    "blank": 100,
-    "slit": 100,
-    "blocker": 120,
-    "island": 120,
-    "fork": 250,
-    "pyramid": 350,
-    "nested_pyramid": 250,
-    "umaze": 50,
-    "medium": 100,
-    "large": 150,
-}
+__all__ = ["environment_id"]
+
 TITLES = {"umaze": "UMaze"}
 
 
@@ -40,6 +29,6 @@ def _register(maze: str | None, steps: int) -> None:
 
 
 if environment_id(None) not in registry:
-    _register(None, max(HORIZONS.values()))
-    for maze, steps in HORIZONS.items():
-        _register(maze, steps)
+    _register(None, max(known.horizon for known in MAZES.values()))
+    for maze, known in MAZES.items():
+        _register(maze, known.horizon)

@@ -14,8 +14,8 @@ from gymnasium.utils import RecordConstructorArgs
 
 from ucl.errors import InputError
 from ucl.maze import geometry
+from ucl.maze.instructions import action_space, observation_space, radians, tasks
 from ucl.maze.rendering import Window, draw_frame
-from ucl.maze.tasks import action_space, observation_space, radians, tasks
 
 __all__ = ["DiscreteActions", "LanguageMaze"]
 

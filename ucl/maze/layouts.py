@@ -3,6 +3,7 @@
 import difflib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -20,14 +21,22 @@ def _fork(rows: int, columns: int, opening: int) -> str:
     return "\n".join(wall if row % 2 else alley for row in range(rows))
 
 
+class Known(NamedTuple):
+    """A maze of the paper: its map, and the steps until an episode is cut off (about four times the longest path)."""
+
+    map: str
+    horizon: int
+
+
 # Section 6.3 and appendix D name the mazes; the last three are the PointMaze maps without their border of wall.
-MAZES: dict[str, str] = {
-    "blank": "\n".join([FREE * 10] * 10),
-    "slit": "\n".join([".....#....."] * 5 + ["..........."] + [".....#....."] * 5),
-    "blocker": "\n".join(["..........."] * 2 + [".....#....."] * 7 + ["..........."] * 2),
-    "island": "\n".join(["..........."] * 3 + ["...#####..."] * 5 + ["..........."] * 3),
-    "fork": _fork(15, 15, opening=5),
-    "pyramid": """
+MAZES: dict[str, Known] = {
+    "blank": Known("\n".join([FREE * 10] * 10), 100),
+    "slit": Known("\n".join([".....#....."] * 5 + ["..........."] + [".....#....."] * 5), 100),
+    "blocker": Known("\n".join(["..........."] * 2 + [".....#....."] * 7 + ["..........."] * 2), 120),
+    "island": Known("\n".join(["..........."] * 3 + ["...#####..."] * 5 + ["..........."] * 3), 120),
+    "fork": Known(_fork(15, 15, opening=5), 250),
+    "pyramid": Known(
+        """
         .............
         .###########.
         .#.........#.
@@ -41,7 +50,10 @@ MAZES: dict[str, str] = {
         .#.........#.
         .#####.#####.
         .............""",
-    "nested_pyramid": """
+        350,
+    ),
+    "nested_pyramid": Known(
+        """
         .................
         .######.########.
         .#.............#.
@@ -59,18 +71,27 @@ MAZES: dict[str, str] = {
         .#.............#.
         .########.######.
         .................""",
-    "umaze": """
+        250,
+    ),
+    "umaze": Known(
+        """
         ...
         ##.
         ...""",
-    "medium": """
+        50,
+    ),
+    "medium": Known(
+        """
         ..##..
         ..#...
         #...##
         ..#...
         .#..#.
         ...#..""",
-    "large": """
+        100,
+    ),
+    "large": Known(
+        """
         ....#.....
         .##.#.#.#.
         ......#...
@@ -78,6 +99,8 @@ MAZES: dict[str, str] = {
         ..#.#.....
         #.#.#.#.##
         ..#...#...""",
+        150,
+    ),
 }
 
 
@@ -140,7 +163,7 @@ class Layout:
 def get(maze: str) -> Layout:
     """The maze of that name, or the maze of a text map (a string of `.`, `#` and line breaks)."""
     if maze in MAZES:
-        return Layout.from_text(MAZES[maze], maze)
+        return Layout.from_text(MAZES[maze].map, maze)
     if maze.strip() and set(maze) <= set(f"{FREE}{WALL} \t\r\n"):
         return Layout.from_text(maze)
     close = difflib.get_close_matches(maze.lower(), MAZES, n=1)

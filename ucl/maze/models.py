@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ucl.critics import CRITICS, Critic
-from ucl.encoders import StackedLinear
+from ucl.core.critics import CRITICS, Critic
+from ucl.learning.encoders import StackedLinear
 from ucl.maze.language import tokens
-from ucl.maze.reading import StackedGRU
+from ucl.maze.word_reader import StackedGRU
 
 __all__ = ["MazeModel", "Tokenizer"]
 

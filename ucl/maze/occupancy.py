@@ -18,7 +18,7 @@ from scipy.stats import norm
 
 from ucl.maze import geometry
 from ucl.maze.planning import Hops
-from ucl.maze.squares import Squares
+from ucl.maze.state_grid import Squares
 
 __all__ = ["exact_occupancy"]
 

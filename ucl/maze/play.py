@@ -7,24 +7,22 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from ucl.config import MazeTraining
 from ucl.errors import InputError
 from ucl.maze import geometry
-from ucl.maze.data import annotated_states, oracle_trajectories
-from ucl.maze.evaluation import Episodes, draw_episodes, rollout
 from ucl.maze.language import Grammar
 from ucl.maze.layouts import Layout
 from ucl.maze.models import MazeModel, Tokenizer
 from ucl.maze.policies import TablePolicy, critic_tables, monte_carlo_scores
-from ucl.maze.squares import Squares
-from ucl.maze.study import draw_bank
-from ucl.maze.training import Annotations, Futures, train
+from ucl.maze.rollout import Episodes, draw_episodes, rollout
+from ucl.maze.state_grid import Squares
+from ucl.maze.training import Annotations, Futures, Recipe, sample_bank, train
+from ucl.maze.walks import annotated_states, oracle_trajectories
 from ucl.tensors import read_tensors
 
 __all__ = ["Agents", "text_frame"]
 
 WALKS, STATES, BANK, RESOLUTION = 3000, 30_000, 512, 4
-QUICK = MazeTraining(
+QUICK = Recipe(
     seeds=1, critic="squared_l2", dimension=32, width=128, batch=128, steps=800, learning_rate=0.01, discount=0.97,
     action_negatives=4,
 )  # fmt: skip
@@ -39,7 +37,7 @@ class Agents:
         self.tokenizer = self.tokenizer_of(layout)
         random = np.random.default_rng([zlib.crc32(layout.text.encode()), 6])
         futures = Futures.of(oracle_trajectories(layout, WALKS, random))
-        self.bank = draw_bank(futures, BANK, QUICK.discount)
+        self.bank = sample_bank(futures, BANK, QUICK.discount)
         if weights is None:
             said = annotated_states(layout, STATES, random)
             annotations = Annotations.of(said.positions, said.texts, self.tokenizer)

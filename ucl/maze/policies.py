@@ -1,7 +1,7 @@
 """Ways to act on an instruction: a score for every square, candidate direction and task, turned into actions.
 
 All learned policies read the same two critics: f((s, a), s+) of actions against states and f(s, words). Scores are
-tabulated on the middle of squares (`ucl.maze.squares`): an agent knows its position to 1 / resolution of a cell.
+tabulated on the middle of squares (`ucl.maze.state_grid`): an agent knows its position to 1 / resolution of a cell.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ucl.bridge import log_sum_exp_scores
+from ucl.core.bridge import log_sum_exp_scores
 from ucl.maze.geometry import DIRECTIONS
 from ucl.maze.models import MazeModel
 from ucl.maze.planning import Fields
-from ucl.maze.squares import Squares
+from ucl.maze.state_grid import Squares
 
 __all__ = [
     "CriticTables",

@@ -15,13 +15,27 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from tqdm import trange
 
-from ucl.config import MazeTraining
-from ucl.losses import info_nce
-from ucl.maze.data import Trajectories
+from ucl.learning.losses import info_nce
 from ucl.maze.models import MazeModel, Tokenizer
+from ucl.maze.walks import Trajectories
 from ucl.runtime import generator
 
-__all__ = ["Annotations", "Futures", "train"]
+__all__ = ["Annotations", "Futures", "Recipe", "sample_bank", "train"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the agents of a maze are built and trained."""
+
+    seeds: int
+    critic: str
+    dimension: int  # of the representations
+    width: int  # of hidden layers; word vectors have a quarter of it
+    batch: int  # pairs of each kind in a batch
+    steps: int
+    learning_rate: float  # the highest; it rises over a tenth of the steps
+    discount: float  # a future state lies n steps ahead with probability (1 - discount) discount^(n - 1)
+    action_negatives: int  # other actions at the same state that each action is told from
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,28 +96,33 @@ class Annotations:
         return self.positions[rows], self.ids[self.phrases[rows]]
 
 
+def sample_bank(futures: Futures, size: int, discount: float) -> Float[Tensor, "size 2"]:
+    """States distributed as future states are in the data: draws of p(b)."""
+    return futures.sample(size, discount, generator(0, 5))[2]
+
+
 def train(
     futures: Futures,
     annotations: Annotations,
     words: int,
-    settings: MazeTraining,
+    recipe: Recipe,
     seed: int = 0,
     *,
     device: torch.device | str = "cpu",
     progress: bool = True,
 ) -> tuple[MazeModel, pd.DataFrame]:
-    """Train `settings.seeds` models; returns them and the learning curves (seed, step, losses in nats, scales)."""
-    seeds = range(seed, seed + settings.seeds)
-    model = MazeModel([generator(s, 1) for s in seeds], words, settings.critic, settings.width, settings.dimension)
+    """Train `recipe.seeds` models; returns them and the learning curves (seed, step, losses in nats, scales)."""
+    seeds = range(seed, seed + recipe.seeds)
+    model = MazeModel([generator(s, 1) for s in seeds], words, recipe.critic, recipe.width, recipe.dimension)
     model.to(device)
     randoms = [generator(s, 2) for s in seeds]
-    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
+        optimiser, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.1
     )
-    every, curves, running = max(1, settings.steps // 50), [], torch.zeros(3, settings.seeds, device=device)
-    for step in trange(1, settings.steps + 1, desc="train", unit="step", disable=not progress):
-        losses = _losses(model, futures, annotations, settings, randoms)
+    every, curves, running = max(1, recipe.steps // 50), [], torch.zeros(3, recipe.seeds, device=device)
+    for step in trange(1, recipe.steps + 1, desc="train", unit="step", disable=not progress):
+        losses = _losses(model, futures, annotations, recipe, randoms)
         optimiser.zero_grad()
         losses.sum().backward()
         optimiser.step()
@@ -119,23 +138,23 @@ def _losses(
     model: MazeModel,
     futures: Futures,
     annotations: Annotations,
-    settings: MazeTraining,
+    recipe: Recipe,
     randoms: Sequence[torch.Generator],
 ) -> Float[Tensor, "3 s"]:
     """Losses of one batch per seed: future states, words, and the action among others at the same state."""
-    walks = [futures.sample(settings.batch, settings.discount, g) for g in randoms]
-    said = [annotations.sample(settings.batch, g) for g in randoms]
+    walks = [futures.sample(recipe.batch, recipe.discount, g) for g in randoms]
+    said = [annotations.sample(recipe.batch, g) for g in randoms]
     states, actions, ahead = (torch.stack(parts) for parts in zip(*walks, strict=True))
     places, ids = (torch.stack(parts) for parts in zip(*said, strict=True))
-    angles = torch.stack([actions, *_other_actions(actions, settings.action_negatives, randoms)], dim=-1)
+    angles = torch.stack([actions, *_other_actions(actions, recipe.action_negatives, randoms)], dim=-1)
     states, angles, ahead, places, ids = (x.to(model.log_scale.device) for x in (states, angles, ahead, places, ids))
     taken = model.encode_actions(states, angles)
-    reached, spoken_of = model.encode_state(torch.cat([ahead, places], dim=1)).split(settings.batch, dim=1)
+    reached, spoken_of = model.encode_state(torch.cat([ahead, places], dim=1)).split(recipe.batch, dim=1)
     future = info_nce(model.critic_future(taken[:, :, 0], reached))
     words = info_nce(model.critic_words(spoken_of, model.encode_words(ids)))
-    if not settings.action_negatives:
+    if not recipe.action_negatives:
         return torch.stack([future, words, torch.zeros_like(future)])
-    each = model.critic_type(model.log_scale[:, 0, None].exp().expand(-1, settings.batch))
+    each = model.critic_type(model.log_scale[:, 0, None].exp().expand(-1, recipe.batch))
     logits = each(reached[:, :, None], taken)[:, :, 0]
     action = -torch.log_softmax(logits, dim=-1)[..., 0].mean(-1)
     return torch.stack([future, words, action])

@@ -18,8 +18,8 @@ from jaxtyping import Bool, Float
 from ucl.errors import InputError
 from ucl.maze import geometry
 from ucl.maze.environment import LanguageMaze
+from ucl.maze.instructions import action_space, observation_space, radians, tasks
 from ucl.maze.rendering import draw_frame
-from ucl.maze.tasks import action_space, observation_space, radians, tasks
 
 __all__ = ["LanguageMazeVector"]
 

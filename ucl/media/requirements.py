@@ -2,12 +2,12 @@
 
 import importlib.util
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-from ucl.config import Media, PretrainedModel
 from ucl.media import hub
 from ucl.media.pointers import is_present, read_pointer
 
@@ -35,15 +35,29 @@ LANGUAGEBIND_IMAGE, LANGUAGEBIND_WEIGHTS = "LanguageBind_Image", ("pytorch_model
 YOUTUBE = "https://www.youtube.com/watch?v={id}"
 
 
-def missing_media(media: Media, suite: str, root: str | Path, *, fetched: bool, remote: bool) -> list[str]:
+@runtime_checkable
+class Pretrained(Protocol):
+    """A pretrained model by its library, its name there, and its weights."""
+
+    @property
+    def library(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def weights(self) -> str | None: ...
+
+
+def missing_media(
+    models: Iterable[Pretrained], suite: str, root: str | Path, *, manifest: str | Path, fetched: bool, remote: bool
+) -> list[str]:
     """All that `suite` (audioset or folder) lacks, one line each; empty where it can begin.
 
     `fetched` says that the clips' manifest is already made, `remote` that a DVC remote is set up. Every host is asked
     once, all at the same time, and only for what is not here.
     """
-    checks: list[Callable[[], list[str]]] = [partial(missing_weights, model) for model in media.models().values()]
+    checks: list[Callable[[], list[str]]] = [partial(missing_weights, model) for model in models]
     if suite == "folder":
-        manifest = Path(media.manifest)
+        manifest = Path(manifest)
         told = f"{manifest}: no such manifest; set media.manifest to a CSV or Parquet file with id, audio, image, text"
         checks.append(lambda: [] if manifest.is_file() else [told])
     else:
@@ -64,7 +78,7 @@ def missing_data(pointer: Path, remote: bool) -> list[str]:
     return [f"{source.path}: not here, no DVC remote is set up, and {source.url} is out of reach; {advice}"]
 
 
-def missing_weights(model: PretrainedModel) -> list[str]:
+def missing_weights(model: Pretrained) -> list[str]:
     """The library, if it is not installed, or the weights that are neither here nor to be had."""
     if model.library == "precomputed":
         here = model.weights is not None and Path(model.weights).is_dir()
@@ -106,7 +120,7 @@ def _missing_video() -> list[str]:
     return lines
 
 
-def _hub_files(model: PretrainedModel) -> list[tuple[str, tuple[str, ...]]]:
+def _hub_files(model: Pretrained) -> list[tuple[str, tuple[str, ...]]]:
     """What the hub must have for a model: (repository, any of these files)."""
     local = model.weights is not None and Path(model.weights).exists()
     if model.library == "open_clip":

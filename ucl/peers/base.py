@@ -7,7 +7,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from ucl.critics import Critic
+from ucl.core.critics import Critic
 from ucl.errors import InputError
 
 __all__ = ["Peer", "SharedBank"]

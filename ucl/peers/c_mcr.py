@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss, normalize
 
 from ucl.errors import InputError
-from ucl.losses import info_nce
+from ucl.learning.losses import info_nce
 from ucl.peers.base import Peer, SharedBank
 from ucl.runtime import generator
 

@@ -3,8 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from ucl.closed_form import gaussian_log_ratio, uniform_log_ratio
-from ucl.critics import Cosine, NegativeSquaredL2
+from ucl.core.closed_form import gaussian_log_ratio, uniform_log_ratio
+from ucl.core.critics import Cosine, NegativeSquaredL2
 from ucl.peers.base import Peer, SharedBank
 
 __all__ = ["Lemma2", "Lemma3"]

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ucl.bank import Bank
-from ucl.bridge import Bridge
+from ucl.core.bank import Bank
+from ucl.core.bridge import Bridge
 from ucl.peers.base import Peer, SharedBank
 
 __all__ = ["MonteCarlo", "MonteCarloNormalized", "MonteCarloUnscaled", "OneHop", "TopK"]

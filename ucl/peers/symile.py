@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from ucl.exponential import log_sum_exp
-from ucl.gaussian import Triples
-from ucl.training import Optimisation
+from ucl.core.exponential import log_sum_exp
+from ucl.learning.training import Optimisation
+from ucl.worlds.gaussian import Triples
 
 __all__ = ["SymileModel", "train_symile"]
 

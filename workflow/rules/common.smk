@@ -105,9 +105,10 @@ def check_media(wildcards):
     remotes = configparser.ConfigParser()
     remotes.read([ROOT / ".dvc" / "config", ROOT / ".dvc" / "config.local"])
     lines = missing_media(
-        PARAMS.media.model_copy(update={"manifest": in_root(PARAMS.media.manifest)}),
+        PARAMS.media.models().values(),
         wildcards.media,
         ROOT,
+        manifest=in_root(PARAMS.media.manifest),
         fetched=Path(f"results/bridging/{wildcards.media}/manifest.parquet").exists(),
         remote=remotes.has_option("core", "remote"),
     )

@@ -2,9 +2,9 @@
 
 import job
 
-from ucl.config import Lemmas
+from ucl.experiments.lemmas.checks import check_all
+from ucl.experiments.lemmas.config import Lemmas
 from ucl.files import write_parquet
-from ucl.lemmas import check_all
 
 job.start(snakemake)
 write_parquet(check_all(Lemmas.model_validate(snakemake.params.section)), snakemake.output[0])

@@ -5,10 +5,10 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl import tracking
+from ucl.experiments.bridging import scoring as bridging
 from ucl.files import digest, write_json, write_parquet
-from ucl.media import bridging
-from ucl.tables import save_table
+from ucl.reporting import tracking
+from ucl.reporting.tables import save_table
 
 
 def read(files):

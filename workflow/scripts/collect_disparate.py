@@ -5,10 +5,11 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl import disparate, tracking
-from ucl.config import Disparate
+from ucl.experiments.disparate import training as disparate
+from ucl.experiments.disparate.config import Disparate
 from ucl.files import write_json
-from ucl.tables import save_table
+from ucl.reporting import tracking
+from ucl.reporting.tables import save_table
 
 job.start(snakemake)
 section = snakemake.params.section

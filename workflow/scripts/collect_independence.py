@@ -5,9 +5,10 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl import independence, tracking
+from ucl.experiments.independence import training as independence
 from ucl.files import write_json
-from ucl.tables import save_table
+from ucl.reporting import tracking
+from ucl.reporting.tables import save_table
 
 job.start(snakemake)
 recalls = pd.concat([pd.read_parquet(file) for file in snakemake.input.recalls], ignore_index=True)

@@ -5,10 +5,10 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl import tracking
+from ucl.experiments.lemmas.summary import summarise
 from ucl.files import digest, write_json
-from ucl.lemmas import summarise
-from ucl.tables import save_table
+from ucl.reporting import tracking
+from ucl.reporting.tables import save_table
 
 job.start(snakemake)
 checks = pd.read_parquet(snakemake.input.checks)

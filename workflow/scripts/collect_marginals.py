@@ -5,9 +5,10 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl import marginals, tracking
+from ucl.experiments.marginals import summary as marginals
 from ucl.files import write_json, write_parquet
-from ucl.tables import save_table
+from ucl.reporting import tracking
+from ucl.reporting.tables import save_table
 
 job.start(snakemake)
 rejections = marginals.sizes(pd.concat([pd.read_parquet(file) for file in snakemake.input.rejections]))

@@ -5,10 +5,10 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl import tracking
+from ucl.experiments.maze import showcase, summary
 from ucl.files import write_json
-from ucl.maze import showcase, summary
-from ucl.tables import save_table
+from ucl.reporting import tracking
+from ucl.reporting.tables import save_table
 
 job.start(snakemake)
 scores = pd.concat(map(pd.read_parquet, snakemake.input.scores), ignore_index=True)

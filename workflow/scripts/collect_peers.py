@@ -5,10 +5,10 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl import tracking
+from ucl.experiments.peers import summary as contest
 from ucl.files import write_json
-from ucl.peers import contest
-from ucl.tables import save_table
+from ucl.reporting import tracking
+from ucl.reporting.tables import save_table
 
 job.start(snakemake)
 files = zip(snakemake.params.scenes, snakemake.input.scores, snakemake.input.references, strict=True)

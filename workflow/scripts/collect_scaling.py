@@ -5,10 +5,11 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl import tracking
+from ucl.experiments.scaling.scoring import BANKS
+from ucl.experiments.scaling.summary import summarise, tabulate
 from ucl.files import digest, write_json
-from ucl.scaling import BANKS, summarise, tabulate
-from ucl.tables import save_table
+from ucl.reporting import tracking
+from ucl.reporting.tables import save_table
 
 job.start(snakemake)
 scores = {Path(file).parent.name: pd.read_parquet(file) for file in snakemake.input.scores}

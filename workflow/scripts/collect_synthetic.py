@@ -5,9 +5,10 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl import synthetic, tracking
+from ucl.experiments.synthetic import summary as synthetic
 from ucl.files import digest, write_json, write_parquet
-from ucl.tables import save_table
+from ucl.reporting import tracking
+from ucl.reporting.tables import save_table
 
 job.start(snakemake)
 parts = {what: {} for what in ("epochs", "candidates")}

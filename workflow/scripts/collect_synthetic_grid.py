@@ -5,8 +5,8 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl.synthetic import best_of_grid
-from ucl.tables import save_table
+from ucl.experiments.synthetic.summary import best_of_grid
+from ucl.reporting.tables import save_table
 
 job.start(snakemake)
 tables = []

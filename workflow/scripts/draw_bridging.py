@@ -5,7 +5,7 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl.media.bridging_figures import draw
+from ucl.experiments.bridging.figures import draw
 
 job.log(snakemake)
 recall, banks = pd.read_parquet(snakemake.input.recall), pd.read_parquet(snakemake.input.banks)

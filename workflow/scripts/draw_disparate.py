@@ -5,8 +5,8 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl.assumption_figures import draw_disparate
-from ucl.config import Disparate
+from ucl.experiments.disparate.config import Disparate
+from ucl.experiments.disparate.figures import draw_disparate
 
 job.log(snakemake)
 params = Disparate.model_validate(snakemake.params.section)

@@ -5,7 +5,7 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl.assumption_figures import draw_independence
+from ucl.experiments.independence.figures import draw_independence
 
 job.log(snakemake)
 recalls = pd.concat([pd.read_parquet(file) for file in snakemake.input.recalls], ignore_index=True)

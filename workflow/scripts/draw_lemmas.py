@@ -5,7 +5,7 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl.lemmas_figures import draw
+from ucl.experiments.lemmas.figures import draw
 
 job.log(snakemake)
 draw(pd.read_parquet(snakemake.input.checks), Path(snakemake.output[0]).parent)

@@ -5,7 +5,7 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl.marginals_figures import draw_power, draw_scatter
+from ucl.experiments.marginals.figures import draw_power, draw_scatter
 from ucl.tensors import read_tensors
 
 job.start(snakemake)

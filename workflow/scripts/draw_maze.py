@@ -5,7 +5,7 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl.maze import figures
+from ucl.experiments.maze import figures
 
 job.start(snakemake)
 tables = {Path(file).stem: pd.read_csv(file) for file in snakemake.input.tables if file.endswith(".csv")}

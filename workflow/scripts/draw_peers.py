@@ -4,8 +4,8 @@ from pathlib import Path
 
 import job
 
+from ucl.experiments.peers.figures import draw
 from ucl.files import read_json
-from ucl.peers_figures import draw
 
 job.log(snakemake)
 section = snakemake.params.section

@@ -5,7 +5,7 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl.scaling_figures import draw
+from ucl.experiments.scaling.figures import draw
 
 job.log(snakemake)
 section = snakemake.params.section

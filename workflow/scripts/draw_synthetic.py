@@ -5,7 +5,7 @@ from pathlib import Path
 import job
 import pandas as pd
 
-from ucl.synthetic_figures import draw
+from ucl.experiments.synthetic.figures import draw
 
 job.log(snakemake)
 epochs, candidates = pd.read_parquet(snakemake.input.epochs), pd.read_parquet(snakemake.input.candidates)

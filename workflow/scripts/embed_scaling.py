@@ -2,8 +2,8 @@
 
 import job
 
-from ucl.config import Scaling
-from ucl.scaling import embed_world
+from ucl.experiments.scaling.config import Scaling
+from ucl.experiments.scaling.training import embed_world
 from ucl.tensors import write_tensors
 
 device = job.start(snakemake)

@@ -2,9 +2,9 @@
 
 import job
 
-from ucl.config import Marginals
+from ucl.experiments.marginals.config import Marginals
+from ucl.experiments.marginals.scoring import inspect
 from ucl.files import write_parquet
-from ucl.marginals import inspect
 from ucl.tensors import read_tensors
 
 job.start(snakemake)

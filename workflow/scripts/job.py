@@ -35,7 +35,7 @@ def log(snakemake: Any) -> None:
 
 def start(snakemake: Any) -> "torch.device":
     """`log`, set up threads, and return the device to work on."""
-    from ucl.runtime import prepare  # imports torch: seconds that no other job should wait
+    from ucl.runtime import prepare
 
     log(snakemake)
     return prepare(snakemake.threads, int(snakemake.resources.get("gpu", 0)))

@@ -2,8 +2,8 @@
 
 import job
 
-from ucl.config import Marginals
-from ucl.marginals import learn
+from ucl.experiments.marginals.config import Marginals
+from ucl.experiments.marginals.training import learn
 from ucl.tensors import write_tensors
 
 job.start(snakemake)

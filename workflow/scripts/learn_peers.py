@@ -2,8 +2,8 @@
 
 import job
 
-from ucl.config import Contest
-from ucl.peers.contest import learn
+from ucl.experiments.peers.config import Contest
+from ucl.experiments.peers.training import learn
 from ucl.tensors import write_tensors
 
 job.start(snakemake)

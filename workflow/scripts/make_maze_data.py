@@ -6,8 +6,8 @@ import job
 import numpy as np
 
 from ucl.maze import layouts
-from ucl.maze.data import annotated_states, oracle_trajectories
-from ucl.maze.storage import save_annotations, save_trajectories
+from ucl.maze.datasets import save_annotations, save_trajectories
+from ucl.maze.walks import annotated_states, oracle_trajectories
 
 job.start(snakemake)
 root = Path(snakemake.output[0]).parents[4]  # above ucl/<maze>/<kind>/data/<file>

@@ -2,7 +2,7 @@
 
 import job
 
-from ucl.media import digits
+from ucl.digits import items as digits
 
 job.start(snakemake)
 held_out = snakemake.params.held_out

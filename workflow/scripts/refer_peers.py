@@ -2,10 +2,10 @@
 
 import job
 
-from ucl.config import Contest
+from ucl.experiments.peers.config import Contest
+from ucl.experiments.peers.scenes import SCENES
+from ucl.experiments.peers.training import refer
 from ucl.files import write_parquet
-from ucl.peers.contest import refer
-from ucl.scenes import SCENES
 
 job.start(snakemake)
 world = snakemake.wildcards.world

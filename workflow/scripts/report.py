@@ -4,7 +4,7 @@ from pathlib import Path
 
 import job
 
-from ucl.report import render
+from ucl.reporting.report import render
 
 job.log(snakemake)
 render(

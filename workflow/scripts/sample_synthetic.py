@@ -2,9 +2,9 @@
 
 import job
 
-from ucl.config import GaussianData
-from ucl.synthetic import sample
+from ucl.experiments.settings import GaussianData
 from ucl.tensors import write_tensors
+from ucl.worlds.draws import sample
 
 job.start(snakemake)
 write_tensors(sample(GaussianData.model_validate(snakemake.params.section)), snakemake.output[0])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import job
 
+from ucl.experiments.bridging import scoring as bridging
 from ucl.files import write_parquet
-from ucl.media import bridging
 
 job.start(snakemake)
 section, seed = snakemake.params.section, int(snakemake.wildcards.seed)

@@ -2,9 +2,9 @@
 
 import job
 
-from ucl.config import Contest
+from ucl.experiments.peers.config import Contest
+from ucl.experiments.peers.scoring import play
 from ucl.files import write_parquet
-from ucl.peers.contest import play
 from ucl.tensors import read_tensors
 
 job.start(snakemake)

@@ -2,9 +2,9 @@
 
 import job
 
-from ucl.config import ScalingRun
+from ucl.experiments.scaling.config import ScalingRun
+from ucl.experiments.scaling.scoring import score_model
 from ucl.files import write_parquet
-from ucl.scaling import score_model
 from ucl.tensors import read_tensors
 
 job.start(snakemake)

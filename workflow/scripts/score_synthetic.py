@@ -2,10 +2,11 @@
 
 import job
 
-from ucl.config import GaussianTraining
+from ucl.experiments.settings import GaussianTraining
+from ucl.experiments.synthetic.scoring import evaluate_candidates, evaluate_epochs
 from ucl.files import write_parquet
-from ucl.synthetic import evaluate_candidates, evaluate_epochs, queries_of, world_of
 from ucl.tensors import read_tensors
+from ucl.worlds.draws import queries_of, world_of
 
 device = job.start(snakemake)
 params = GaussianTraining.model_validate(snakemake.params.section)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import job
 
-from ucl.media import gallery
-from ucl.media.bridging import read_suite
-from ucl.media.digits import read_sound, read_world
+from ucl.digits.items import read_sound, read_world
+from ucl.experiments.bridging import gallery
+from ucl.experiments.bridging.suite import read_suite
 
 job.start(snakemake)
 params, files = snakemake.params, snakemake.input

@@ -2,10 +2,12 @@
 
 import job
 
+from ucl.experiments.maze import example, showcase
+from ucl.experiments.maze.scoring import Test, read_data, score_banks
 from ucl.files import write_parquet
-from ucl.maze import example, layouts, showcase
+from ucl.maze import layouts
 from ucl.maze.models import MazeModel
-from ucl.maze.study import Test, draw_bank, read_data, score_banks
+from ucl.maze.training import sample_bank
 from ucl.tensors import read_tensors
 
 job.start(snakemake)
@@ -13,11 +15,11 @@ params, section = snakemake.params, dict(snakemake.params.section)
 layout = layouts.get(example.MAZE)
 futures, _, tokenizer = read_data(example.MAZE, "results/maze/data")
 model = MazeModel.from_tensors(read_tensors(snakemake.input.weights[0]), params.critic)
-bank = draw_bank(futures, section.pop("bank"), params.discount)
+bank = sample_bank(futures, section.pop("bank"), params.discount)
 sees = (layout, model, tokenizer)
 paths = showcase.walks(*sees, bank, section["resolution"], section["limit"])
 write_parquet(paths, snakemake.output.paths)
 write_parquet(showcase.critic_maps(*sees, section["resolution"]), snakemake.output.maps)
 write_parquet(showcase.embeddings(*sees, showcase.TEXTS, section["resolution"]), snakemake.output.placed)
-states = draw_bank(futures, max(params.banks), params.discount)
+states = sample_bank(futures, max(params.banks), params.discount)
 write_parquet(score_banks(Test(layout, **section), model, tokenizer, states, params.banks), snakemake.output.banks)

@@ -2,8 +2,8 @@
 
 import job
 
+from ucl.experiments.marginals.simulation import gaussian_rejections
 from ucl.files import write_parquet
-from ucl.power import gaussian_rejections
 
 job.start(snakemake)
 d, settings = int(snakemake.wildcards.d), snakemake.params.settings

@@ -2,8 +2,8 @@
 
 import job
 
+from ucl.experiments.marginals.simulation import published_example
 from ucl.files import write_parquet
-from ucl.power import published_example
 
 job.start(snakemake)
 write_parquet(published_example(snakemake.params.samples), snakemake.output[0])

@@ -2,8 +2,8 @@
 
 import job
 
+from ucl.experiments.marginals.simulation import sphere_rejections
 from ucl.files import write_parquet
-from ucl.power import sphere_rejections
 
 job.start(snakemake)
 write_parquet(sphere_rejections(int(snakemake.wildcards.d), **snakemake.params.settings), snakemake.output[0])

@@ -6,7 +6,7 @@ import torch
 from ucl.maze import layouts
 from ucl.maze.geometry import DIRECTIONS
 from ucl.maze.occupancy import exact_occupancy
-from ucl.maze.squares import Squares
+from ucl.maze.state_grid import Squares
 from ucl.tensors import write_tensors
 
 job.start(snakemake)

@@ -2,16 +2,17 @@
 
 import job
 
+from ucl.experiments.maze.scoring import Test, read_data, score_policies
 from ucl.files import write_parquet
 from ucl.maze import layouts
 from ucl.maze.models import MazeModel
-from ucl.maze.study import Test, draw_bank, read_data, score_policies
+from ucl.maze.training import sample_bank
 from ucl.tensors import read_tensors
 
 job.start(snakemake)
 maze, section = snakemake.wildcards.maze, dict(snakemake.params.section)
 futures, _, tokenizer = read_data(maze, "results/maze/data")
-bank = draw_bank(futures, section.pop("bank"), snakemake.params.discount)
+bank = sample_bank(futures, section.pop("bank"), snakemake.params.discount)
 model = MazeModel.from_tensors(read_tensors(snakemake.input.weights), snakemake.params.critic)
 exact = read_tensors(snakemake.input.occupancy[0])
 occupancy = exact["occupancy"] * exact["actions"][..., None] if snakemake.params.told_actions else exact["occupancy"]

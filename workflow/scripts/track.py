@@ -2,7 +2,7 @@
 
 import job
 
-from ucl.tracking import log_runs
+from ucl.reporting.tracking import log_runs
 
 job.log(snakemake)
 log_runs(snakemake.input.runs, snakemake.output[0])

@@ -5,10 +5,10 @@ from pathlib import Path
 import job
 import pandas as pd
 
+from ucl.digits.items import read_world
+from ucl.digits.models import Recipe, encoders, train
 from ucl.files import write_parquet
-from ucl.media.digits import read_world
 from ucl.media.store import Store, write_store
-from ucl.media.trained import Recipe, encoders, train
 
 job.start(snakemake)
 world = read_world(snakemake.input.table, snakemake.input.content)

@@ -2,8 +2,8 @@
 
 import job
 
-from ucl.config import Disparate
-from ucl.disparate import run
+from ucl.experiments.disparate.config import Disparate
+from ucl.experiments.disparate.training import run
 from ucl.files import write_parquet
 
 job.start(snakemake)

@@ -2,9 +2,9 @@
 
 import job
 
-from ucl.config import Independence
+from ucl.experiments.independence.config import Independence
+from ucl.experiments.independence.training import run
 from ucl.files import write_parquet
-from ucl.independence import run
 
 job.start(snakemake)
 noise = float(snakemake.wildcards.noise)

@@ -2,9 +2,9 @@
 
 import job
 
-from ucl.config import GaussianTraining
+from ucl.experiments.settings import GaussianTraining
+from ucl.experiments.synthetic.training import train_model
 from ucl.files import write_parquet
-from ucl.synthetic import train_model
 from ucl.tensors import read_tensors, write_tensors
 
 device = job.start(snakemake)

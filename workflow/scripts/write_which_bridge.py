@@ -3,8 +3,8 @@
 import job
 import pandas as pd
 
+from ucl.experiments.peers.which_bridge import write
 from ucl.files import read_json
-from ucl.which_bridge import write
 
 job.log(snakemake)
 write(

@@ -1,0 +1,136 @@
+"""Runs reach a real MLflow store, once each, whatever goes wrong on the way."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from ucl.files import read_json
+from ucl.reporting.tracking import Run, describe_code, flatten, log_runs, read_runs, write_runs
+
+pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own warnings are not ours
+
+
+def a_run(name: str = "l2 direct", **changes: object) -> Run:
+    fields = {
+        "experiment": "synthetic",
+        "name": name,
+        "params": {"synthetic.seeds": 3, "synthetic.dims.a": 32},
+        "metrics": {"recall_at_1": [[0, 0.25], [1, 0.5]]},
+        "tags": {"rule": "score_synthetic"},
+        "artifacts": [],
+    }
+    return Run(**(fields | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without runs: making one takes seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    MlflowClient(database(folder)).search_experiments()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(empty_database, tmp_path)
+    # By its whole path: MLflow keeps one connection per address and process, wherever the process has moved.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", database(tmp_path))
+    return tmp_path
+
+
+def database(folder: Path) -> str:
+    return f"sqlite:///{folder / 'mlflow.db'}"
+
+
+def test_runs_arrive_whole_and_only_once(folder: Path) -> None:
+    (folder / "tables").mkdir()
+    (folder / "tables/t.csv").write_text("a,b\n1,2\n")
+    runs = [a_run("x", artifacts=["tables/t.csv"]), a_run("y")]
+    write_runs(runs, "runs.json")
+    assert read_runs("runs.json") == runs
+    for _ in range(2):
+        assert log_runs("runs.json", "receipt.json", progress=False)
+    client = MlflowClient(database(folder))
+    experiment = client.get_experiment_by_name("ucl/synthetic")
+    assert experiment is not None
+    logged = client.search_runs([experiment.experiment_id])
+    assert sorted(run.info.run_name for run in logged) == ["x", "y"]
+    x = next(run for run in logged if run.info.run_name == "x")
+    assert x.data.params == {"synthetic.seeds": "3", "synthetic.dims.a": "32"}
+    assert x.data.tags["rule"] == "score_synthetic"
+    assert x.info.status == "FINISHED"
+    history = client.get_metric_history(x.info.run_id, "recall_at_1")
+    assert [(m.step, m.value) for m in history] == [(0, 0.25), (1, 0.5)]
+    assert [a.path for a in client.list_artifacts(x.info.run_id, "tables")] == ["tables/t.csv"]
+    receipt = read_json("receipt.json")
+    assert receipt["pending"] is None
+    assert set(receipt["runs"].values()) == {run.info.run_id for run in logged}
+
+
+def test_a_run_that_was_cut_off_is_logged_again(folder: Path) -> None:
+    write_runs([a_run()], "runs.json")
+    log_runs("runs.json", "receipt.json", progress=False)
+    client = MlflowClient(database(folder))
+    first = read_json("receipt.json")["runs"]["l2 direct"]
+    client.delete_tag(first, "ucl.complete")  # as if the process had died before the end
+    log_runs("runs.json", "receipt.json", progress=False)
+    second = read_json("receipt.json")["runs"]["l2 direct"]
+    assert second != first
+    experiment = client.get_run(second).info.experiment_id
+    assert [run.info.run_id for run in client.search_runs([experiment])] == [second]
+
+
+def test_an_unreachable_server_loses_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_runs([a_run()], "runs.json")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the discard port: nobody listens
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert not log_runs("runs.json", "receipt.json", progress=False)
+    told = capsys.readouterr().err.strip()
+    assert len(told.splitlines()) == 1
+    assert "http://127.0.0.1:9" in told
+    assert "ucl track runs.json" in told
+    assert read_json("receipt.json")["pending"]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", database(folder))
+    assert log_runs("runs.json", "receipt.json", progress=False)
+    assert read_json("receipt.json")["pending"] is None
+
+
+def test_jobs_side_by_side_lose_nothing_to_a_locked_database(folder: Path) -> None:
+    """Also the very first use, when the database is still to be created."""
+    (folder / "mlflow.db").unlink()
+    code = "import sys; from ucl.reporting.tracking import log_runs; sys.exit(not log_runs(sys.argv[1], sys.argv[2], False))"
+    jobs = []
+    for job in range(3):
+        write_runs([a_run(f"job {job} run {i}") for i in range(4)], f"runs{job}.json")
+        jobs.append(subprocess.Popen([sys.executable, "-c", code, f"runs{job}.json", f"receipt{job}.json"]))
+    assert [job.wait() for job in jobs] == [0, 0, 0]
+    client = MlflowClient(database(folder))
+    experiment = client.get_experiment_by_name("ucl/synthetic")
+    assert experiment is not None
+    assert len({run.info.run_name for run in client.search_runs([experiment.experiment_id])}) == 12
+
+
+def test_parameters_are_flat_and_named_as_in_the_file() -> None:
+    assert flatten({"seeds": 2, "dims": {"a": 1}, "critics": ["l2"]}, "synthetic") == {
+        "synthetic.seeds": 2,
+        "synthetic.dims.a": 1,
+        "synthetic.critics": ["l2"],
+    }
+
+
+def test_another_result_is_another_digest() -> None:
+    assert a_run().digest == a_run().digest
+    assert a_run().digest != a_run(metrics={"recall_at_1": [[0, 0.26]]}).digest
+    assert a_run().digest != a_run(params={"synthetic.seeds": 4}).digest
+
+
+def test_the_code_is_named() -> None:
+    commit = describe_code()["mlflow.source.git.commit"]
+    assert commit == "unknown" or len(commit) == 40

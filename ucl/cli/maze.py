@@ -1,0 +1,80 @@
+"""The command `ucl maze`: list the mazes, and watch two agents follow words."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ucl.errors import InputError
+from ucl.maze import layouts
+from ucl.maze.language import Grammar
+from ucl.runtime import prepare
+
+__all__ = ["maze_app"]
+
+maze_app = typer.Typer(help="Mazes, and agents that are told in words where to go.", no_args_is_help=True)
+Start = Annotated[str | None, typer.Option(metavar="X,Y", help="Where to start; drawn at random if left out.")]
+Weights = Annotated[Path | None, typer.Option(help="results/maze/<maze>/model.safetensors; if left out: train now.")]
+
+
+@maze_app.command("list")
+def list_mazes() -> None:
+    """Name, size, free cells and number of phrases of every maze."""
+    for name in layouts.MAZES:
+        layout = layouts.get(name)
+        words = Grammar(layout)
+        counts = ", ".join(f"{len(words.phrases(split))} {split}" for split in ("train", "test_wording"))
+        rows, columns = layout.shape
+        typer.echo(f"{name:15s} {rows:2d} x {columns:2d}  {len(layout.cells):3d} free cells  phrases: {counts}")
+
+
+@maze_app.command()
+def play(
+    maze: Annotated[str, typer.Argument(help="A maze of `ucl maze list`, or a text map of . and #.")] = "fork",
+    instruction: Annotated[str | None, typer.Argument(help="Where to go; asked for if left out.")] = None,
+    start: Start = None,
+    weights: Weights = None,
+    save: Annotated[Path | None, typer.Option(metavar="FILE.gif", help="Save an animation instead.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Steps at most.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of the start and of the agents' draws.")] = 0,
+    pause: Annotated[float, typer.Option(min=0, help="Seconds between steps.")] = 0.1,
+) -> None:
+    """Type an instruction and watch direct comparison (D) beside LogSumExp (L).
+
+    Example: `ucl maze play fork "the first column" --start 4.5,6.5`
+    """
+    from ucl.experiments.maze.figures import animate
+    from ucl.maze.play import Agents, text_frame
+
+    layout = layouts.get(maze)
+    place = _position(start)
+    if instruction is not None:
+        Grammar(layout).denotation(instruction)  # wrong words are told before agents are trained
+    if save is not None and save.suffix != ".gif":
+        raise InputError(f"--save {save}: an animation is a .gif; got {save.suffix or 'no suffix'}")
+    prepare(1)
+    agents = Agents(layout, weights, progress=sys.stderr.isatty())
+    text = instruction or typer.prompt("Go to")
+    ways = agents.walk(text, place, limit, seed)
+    if save is not None:
+        animate(layout, text, ways, save)
+        typer.echo(f"saved {save}")
+        return
+    last = max(map(len, ways.values())) - 1
+    for step in range(last + 1) if sys.stdout.isatty() else [last]:
+        if sys.stdout.isatty():
+            typer.echo("\033[H\033[2J", nl=False)
+            time.sleep(pause)
+        typer.echo(text_frame(layout, text, ways, step))
+
+
+def _position(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"--start {text!r}: expected two numbers, such as 4.5,6.5 (x right, y down)") from None
+    return x, y

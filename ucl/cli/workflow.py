@@ -1,0 +1,49 @@
+"""Commands beside the workflow: what the parameters mean, and logging runs that a server could not take."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ucl.errors import InputError
+from ucl.experiments.params import Params, describe, load_params
+from ucl.files import read_json
+from ucl.reporting.tracking import log_runs
+
+__all__ = ["params", "track"]
+
+
+def params(
+    file: Annotated[Path, typer.Argument(help="A parameter file.")] = Path("params.yaml"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check a parameter file and say what each key means."""
+    if not file.exists():
+        raise InputError(f"{file} does not exist: run from the repository's root, or name a parameter file")
+    rows = describe(Params, load_params(file))
+    if as_json:
+        print(json.dumps([{"key": key, "value": value, "meaning": meaning} for key, value, meaning in rows]))
+        return
+    for key, value, meaning in rows:
+        print(f"{key} = {json.dumps(value)}\n    {meaning}")
+
+
+def track(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Descriptions of runs; by default all that are not logged yet.")
+    ] = None,
+) -> None:
+    """Log runs to MLflow that no server could take when they were made; what is there is not logged twice."""
+    pending = files or [path for path in sorted(Path("results").glob("*/runs.json")) if _is_pending(path)]
+    for path in pending:
+        if not path.exists():
+            raise InputError(f"{path} does not exist: name a runs.json that the workflow wrote")
+        if not log_runs(path, path.with_name("tracked.json")):
+            raise typer.Exit(1)
+    print(f"{len(pending)} files of runs logged")
+
+
+def _is_pending(runs: Path) -> bool:
+    receipt = runs.with_name("tracked.json")
+    return not receipt.exists() or read_json(receipt)["pending"] is not None

@@ -1,0 +1,90 @@
+"""Sections `bridging` and `media` of `params.yaml`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ucl.experiments.settings import Count, NotNegative, Positive, Section
+
+
+class EmbedDims(Section):
+    """Widths of the embeddings; unlike widths, as of models from different makers."""
+
+    image_text: Count = Field(description="of the image-text model (CLIP's role)")
+    audio_text: Count = Field(description="of the audio-text model (CLAP's role)")
+    audio_image: Count = Field(description="of the audio-image model (the ground truth of audio to image)")
+    joint: Count = Field(description="of the joint models (LanguageBind's and ImageBind's roles)")
+
+
+class ContrastiveTraining(Section):
+    """Training of the encoders of digits."""
+
+    width: Annotated[int, Field(ge=16, multiple_of=16)] = Field(description="width of the transformers; 16 a head")
+    layers: Count = Field(description="layers of the transformers")
+    steps: Annotated[int, Field(ge=10)] = Field(description="optimiser steps of every model")
+    batch: Annotated[int, Field(ge=2)] = Field(description="pairs of each kind in a step")
+    learning_rate: Positive = Field(description="peak learning rate of the transformers (AdamW, one cycle)")
+    fast_learning_rate: Positive = Field(description="peak learning rate of the convolutions and perceptrons")
+    weight_decay: NotNegative = Field(description="weight decay of AdamW")
+
+
+class HeldOut(Section):
+    """Voices or speakers that training never hears."""
+
+    validation: list[str] = Field(min_length=1, description="on whom settings may be chosen")
+    test: list[str] = Field(min_length=1, description="on whom the report's numbers are measured")
+
+
+SuiteName = Literal["digits", "recorded_digits", "audioset", "folder"]
+
+
+class Bridging(Section):
+    """Experiment `bridging` (sections 6.2.1, 6.2.2 and C.2)."""
+
+    suites: list[SuiteName] = Field(
+        min_length=1,
+        description="what to bridge: digits (shipped), recorded_digits (DVC), audioset (network), folder (one's own)",
+    )
+    seeds: Count = Field(description="sets of encoders that are trained, each with its own draws; digits suites only")
+    embed_dims: EmbedDims
+    training: ContrastiveTraining
+    candidates: list[Annotated[int, Field(ge=2)]] = Field(
+        min_length=1, description="candidates a query is ranked among; the first number is the metrics'"
+    )
+    draws: Count = Field(description="random candidate sets per query")
+    bank_sizes: list[Count] = Field(min_length=1, description="phrases in the bank; the whole grammar is added")
+    bank_draws: Count = Field(description="random banks per size and seed")
+    voices: HeldOut = Field(description="suite digits: synthetic voices")
+    speakers: HeldOut = Field(description="suite recorded_digits: people")
+    shown_misses: Annotated[int, Field(ge=0)] = Field(description="queries on the gallery page that LogSumExp misses")
+
+
+class PretrainedModel(Section):
+    """A pretrained contrastive model."""
+
+    library: Literal["open_clip", "laion_clap", "imagebind", "languagebind", "precomputed"] = Field(
+        description="who loads it"
+    )
+    model: str = Field(description="architecture, by the library's name for it")
+    weights: str | None = Field(
+        description="checkpoint: the library's or the hub's name, a path (precomputed: a folder), or null"
+    )
+
+
+class Media(Section):
+    """Real media and pretrained models: suites `audioset` and `folder` of `bridging` (section 6.2.1)."""
+
+    image_text: PretrainedModel = Field(description="model of images and texts")
+    audio_text: PretrainedModel = Field(description="model of audio and texts")
+    joint_text: PretrainedModel | None = Field(description="joint model with text in the middle, or null")
+    joint_image: PretrainedModel | None = Field(description="joint model with images in the middle, or null")
+    clips: Count = Field(description="AudioSet evaluation clips to ask for; those that cannot be had are logged")
+    pause: NotNegative = Field(description="seconds between the beginnings of two downloads")
+    manifest: str = Field(description="suite `folder`: CSV or Parquet file with the columns id, audio, image, text")
+    batch: Count = Field(description="items in a batch of the encoders")
+    max_failed: Annotated[float, Field(ge=0, le=1)] = Field(description="share of files that may be unreadable")
+
+    def models(self) -> dict[str, PretrainedModel]:
+        """The models by role."""
+        roles = ("image_text", "audio_text", "joint_text", "joint_image")
+        return {role: getattr(self, role) for role in roles if getattr(self, role) is not None}

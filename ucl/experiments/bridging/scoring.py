@@ -1,0 +1,169 @@
+"""Retrieval between modalities that no model was trained on together, from embedding stores alone (6.2.1, C.2).
+
+A suite is a table of items and a folder of stores `<model>.<modality>.parquet`. The models of a suite have roles:
+`image_text`, `audio_text` and `audio_image` saw one kind of pair, `joint_<middle>` two kinds that share the modality in
+the middle. A task asks for one modality by another through the third; methods whose models have no store are left out.
+
+Items: id, modality, split, label (what makes two items match; null where nothing does), bank (whether the item stands
+in the bank of its modality), source (for people). Queries and candidates are the labelled items of the test split.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ucl.core.bank import Bank
+from ucl.core.bridge import Bridge
+from ucl.core.critics import Cosine
+from ucl.errors import InputError
+from ucl.experiments.bridging.suite import TASKS, Suite, Task
+from ucl.runtime import generator
+from ucl.statistics.retrieval import KS, candidate_sets, draw_sets, recall
+from ucl.statistics.sphere_laws import uniform_sphere
+from ucl.statistics.uniformity import published_ks, sphericity
+
+__all__ = ["METHODS", "PAIRED", "bridge", "evaluate", "evaluate_bank_sizes", "scores_of", "uniformity_of_banks"]
+
+METHODS = ("direct_disparate", "monte_carlo_disparate", "direct_joint", "monte_carlo_joint", "ground_truth")
+# The ImageBind role on images and texts, which it was trained on (as the original was): a baseline of Fig. 6.
+PAIRED = "direct_joint_paired"
+ISOMETRIES = 20  # ways to lay one space into another over which the direct comparison of unlike spaces is averaged
+
+
+# --- scores ------------------------------------------------------------------------------------------------------
+
+
+def scores_of(suite: Suite, task: Task, method: str, seed: int = 0) -> Iterator[Float[Tensor, "n k"]]:
+    """Score matrices of all queries against all candidates; none where the suite lacks the models.
+
+    One matrix, but for the direct comparison of spaces of different width, which have no axes in common: there one per
+    random isometry of the narrower into the wider, since any single choice is right by luck for some labels.
+    """
+    query, candidate = list(suite.tested(task.query)["id"]), list(suite.tested(task.candidate)["id"])
+    disparate = suite.has(task.first, task.query, task.middle) and suite.has(task.second, task.middle, task.candidate)
+    if method == "direct_disparate" and disparate:
+        a, c = suite.rows(task.first, task.query, query), suite.rows(task.second, task.candidate, candidate)
+        for x, y in _in_one_space(a, c, seed):
+            yield Cosine().similarity(x, y)
+    elif method == "monte_carlo_disparate" and disparate:
+        yield (
+            bridge(suite, task, task.first, task.second)
+            .score(
+                suite.rows(task.first, task.query, query),
+                suite.rows(task.second, task.candidate, candidate),
+                progress=False,
+            )
+            .scores
+        )
+    elif method in ("direct_joint", "monte_carlo_joint") and suite.has(task.joint, task.query, task.candidate):
+        a, c = suite.rows(task.joint, task.query, query), suite.rows(task.joint, task.candidate, candidate)
+        if method == "direct_joint":
+            yield Cosine().similarity(a, c)
+        elif suite.has(task.joint, task.middle):
+            yield bridge(suite, task, task.joint, task.joint).score(a, c, progress=False).scores
+    elif method in ("ground_truth", PAIRED):
+        model = task.truth if method == "ground_truth" else "joint_image"
+        if suite.has(model, task.query, task.candidate) and (method != PAIRED or task.middle == "audio"):
+            a, c = suite.rows(model, task.query, query), suite.rows(model, task.candidate, candidate)
+            yield Cosine().similarity(a, c)
+
+
+def bridge(suite: Suite, task: Task, first: str, second: str, ids: Sequence[str] | None = None) -> Bridge:
+    """The bridge of a task through two models (or one joint model twice), over its bank or the part `ids` of it."""
+    ids = suite.bank_ids(task.middle) if ids is None else ids
+    if not ids:
+        raise InputError(f"the bank of {task.middle} is empty: no item of that modality has bank = true")
+    bank = Bank(suite.rows(first, task.middle, ids), suite.rows(second, task.middle, ids))
+    ab = suite.critic(first, task.query, task.middle)
+    return Bridge(ab, suite.critic(second, task.candidate, task.middle), bank)
+
+
+def _in_one_space(
+    a: Float[Tensor, "n d1"], c: Float[Tensor, "k d2"], seed: int
+) -> Iterator[tuple[Float[Tensor, "n d"], Float[Tensor, "k d"]]]:
+    """As they are where the widths agree; else with the narrower laid into the wider by random isometries."""
+    if a.shape[1] == c.shape[1]:
+        yield a, c
+        return
+    narrow, wide = sorted((a.shape[1], c.shape[1]))
+    for i in range(ISOMETRIES):
+        frame = torch.linalg.qr(uniform_sphere(narrow, wide, generator=generator(seed, 7, i)).mT)[0]
+        yield (a @ frame.mT, c) if a.shape[1] == narrow else (a, c @ frame.mT)
+
+
+# --- recall ---------------------------------------------------------------------------------------
+
+
+def evaluate(suite: Suite, sizes: Sequence[int], draws: int, seed: int) -> pd.DataFrame:
+    """Recall of every task and method among each number of candidates, the mean over `draws` candidate sets.
+
+    Columns: task, through, method, candidates, queries, recall_at_1, recall_at_5, recall_at_10.
+    """
+    rows = []
+    for task in TASKS:
+        queries, candidates = (suite.tested(m)["label"].tolist() for m in (task.query, task.candidate))
+        if not (queries and candidates):  # suites of real media have no labelled texts
+            continue
+        sets = {size: draw_sets(queries, candidates, size, draws, seed) for size in sizes}
+        for method in (*METHODS, PAIRED):
+            found = list(scores_of(suite, task, method, seed))
+            for size, drawn in sets.items():
+                if found and drawn:
+                    values = torch.stack([recall(scores, one) for scores in found for one in drawn]).mean(0)
+                    names = {"task": task.name, "through": task.middle, "method": method}
+                    shape = {"candidates": size, "queries": len(queries)}
+                    rows.append(names | shape | {f"recall_at_{k}": v for k, v in zip(KS, values.tolist(), strict=True)})
+    return pd.DataFrame(rows)
+
+
+def evaluate_bank_sizes(suite: Suite, sizes: Sequence[int], size: int, draws: int, seed: int) -> pd.DataFrame:
+    """Recall of audio to image by Monte Carlo as the bank of texts grows from a few phrases to all of them.
+
+    `draws` random parts of the bank per size. Columns: method, bank, recall_at_1, recall_at_5, recall_at_10.
+    """
+    task = TASKS[0]
+    queries, candidates = suite.tested(task.query), suite.tested(task.candidate)
+    everything = suite.bank_ids(task.middle)
+    models = {"monte_carlo_disparate": (task.first, task.second), "monte_carlo_joint": (task.joint, task.joint)}
+    models = {name: both for name, both in models.items() if all(suite.has(model, task.middle) for model in both)}
+    rows = []
+    for bank_size in sorted({min(s, len(everything)) for s in (*sizes, len(everything))}):
+        for draw in range(draws if bank_size < len(everything) else 1):
+            randomness = generator(seed, 11, bank_size, draw)
+            ids = [everything[i] for i in torch.randperm(len(everything), generator=randomness)[:bank_size].tolist()]
+            sets = candidate_sets(queries["label"].tolist(), candidates["label"].tolist(), size, randomness)
+            for method, (first, second) in models.items():
+                a = suite.rows(first, task.query, queries["id"].tolist())
+                c = suite.rows(second, task.candidate, candidates["id"].tolist())
+                result = bridge(suite, task, first, second, ids).score(a, c, progress=False)
+                if sets is not None:
+                    values = recall(result.scores, sets).tolist()
+                    names = {"method": method, "bank": bank_size}
+                    rows.append(names | {f"recall_at_{k}": v for k, v in zip(KS, values, strict=True)})
+    frame = pd.DataFrame(rows)
+    return frame.groupby(["method", "bank"], as_index=False).mean()
+
+
+# --- Assumption 3 ------------------------------------------------------------------------------------------------
+
+
+def uniformity_of_banks(suite: Suite, seed: int) -> pd.DataFrame:
+    """Is the bank uniform on the sphere, as each encoder embeds it? (Assumption 3, 6.2.2.)
+
+    Columns: model, modality, test, p_value, effect, and for `published_ks` the mean p-value that the paper reports.
+    """
+    rows = []
+    for (model, modality), store in suite.stores.items():
+        ids = suite.bank_ids(modality)
+        if not ids:
+            continue
+        x = torch.nn.functional.normalize(store.select(ids).embeddings, dim=-1)
+        shape = {"model": model, "modality": modality, "points": len(ids), "width": x.shape[1]}
+        for name, outcome in sphericity(x).items():
+            rows.append(shape | {"test": name, "p_value": float(outcome.p_value), "effect": float(outcome.effect)})
+        published = float(published_ks(x, generator=generator(seed, 13)))
+        rows.append(shape | {"test": "published_ks", "p_value": published, "effect": float("nan")})
+    return pd.DataFrame(rows)

@@ -1,0 +1,75 @@
+"""Metrics, tables and runs of `bridging`, with intervals over seeds."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from ucl.experiments.bridging.scoring import METHODS
+from ucl.statistics.retrieval import KS
+
+__all__ = ["describe_runs", "summarise", "summarise_uniformity", "with_intervals"]
+
+
+# --- over seeds --------------------------------------------------------------------------------------------------
+
+
+def with_intervals(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Means over seeds of all recalls, with `ci95`, half the width of Recall@1's 95 % interval, and `seeds`.
+
+    The interval is Student's over seeds; a single set of models leaves the binomial one over its queries.
+    """
+    groups = frame.groupby(list(keys), sort=False)
+    values = [f"recall_at_{k}" for k in KS]
+    table = groups[values].mean()
+    seeds, spread = groups["recall_at_1"].count(), groups["recall_at_1"].std()
+    over_seeds = student.ppf(0.975, (seeds - 1).clip(lower=1)) * spread / np.sqrt(seeds)
+    hit = table["recall_at_1"]
+    queries = groups["queries"].first() if "queries" in frame else seeds
+    table["ci95"] = over_seeds.where(seeds > 1, 1.96 * np.sqrt(hit * (1 - hit) / queries))
+    table["seeds"] = seeds
+    return table.reset_index()
+
+
+def summarise(table: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """The metrics of the report: suite, task, method; among the smallest number of candidates."""
+    smallest = table.groupby("suite")["candidates"].transform("min")
+    entries: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
+    for row in table[(table["candidates"] == smallest) & table["method"].isin(METHODS)].to_dict("records"):
+        entry = {key: float(row[key]) for key in ("recall_at_1", "recall_at_5", "ci95")}
+        methods = entries.setdefault(row["suite"], {}).setdefault(row["task"], {})
+        methods[row["method"]] = entry | {"candidates": int(row["candidates"])}
+    return entries
+
+
+def summarise_uniformity(frame: pd.DataFrame) -> pd.DataFrame:
+    """Median over seeds of p-values and effects, one row per encoder."""
+    keys = ["suite", "model", "modality", "points", "width"]
+    wide = [
+        frame.pivot_table(what, keys, "test", aggfunc="median", sort=False).add_suffix(f"_{what}")
+        for what in ("p_value", "effect")
+    ]
+    table = pd.concat(wide, axis=1)
+    return table.dropna(axis=1, how="all").reset_index()
+
+
+def describe_runs(
+    recall: pd.DataFrame, losses: pd.DataFrame | None
+) -> Iterator[tuple[str, dict[str, str], dict[str, list[list[float]]]]]:
+    """Runs to record: name, what was chosen, metrics. One per suite, task and method; one per trained model."""
+    for keys, part in recall.groupby(["suite", "task", "method"], sort=False):
+        suite, task, method = map(str, keys)
+        metrics = {
+            f"recall_at_{k}_of_{row['candidates']}": [[0, row[f"recall_at_{k}"]]]
+            for row in part.to_dict("records")
+            for k in KS
+        }
+        yield f"{suite} {task} {method}", {"suite": suite, "task": task, "method": method}, metrics
+    if losses is None:
+        return
+    for keys, part in losses.groupby(["suite", "model"], sort=False):
+        suite, model = map(str, keys)
+        by_step = part.groupby("step", as_index=False)["loss"].agg(["mean", "std"]).fillna(0.0).iloc[::10]
+        curves = {f"loss_{what}": by_step[["step", what]].astype(float).to_numpy().tolist() for what in ("mean", "std")}
+        yield f"{suite} train {model}", {"suite": suite, "model": model}, curves

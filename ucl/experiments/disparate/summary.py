@@ -1,0 +1,54 @@
+"""Metrics, table and runs of `disparate`."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+__all__ = ["learning_curves", "summarise", "tabulate"]
+
+
+def summarise(curves: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """`{protocol: {key: {method: {recall_at_1, sd, seeds}}}}` at the last epoch, as for `synthetic`."""
+    summary: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
+    for key, table in curves.items():
+        last = table[table["epoch"] == table["epoch"].max()]
+        for (protocol, method), rows in last.groupby(["protocol", "method"], sort=False):
+            recalls = rows["recall_at_1"]
+            sd = float(recalls.std()) if len(recalls) > 1 else 0.0
+            entry = {"recall_at_1": float(recalls.mean()), "sd": sd, "seeds": len(recalls)}
+            summary.setdefault(str(protocol), {}).setdefault(key, {})[str(method)] = entry
+    return summary
+
+
+def tabulate(
+    summary: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]], differences: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """One row per protocol and pair of widths, a column `mean ± sd` per method.
+
+    `black_box_difference` is the largest difference in nats, over seeds, queries and candidates, between Monte Carlo
+    scores from embeddings and from similarity scores alone.
+    """
+    rows = []
+    for protocol, keys in summary.items():
+        for key, methods in keys.items():
+            own = differences[key].loc[differences[key]["protocol"] == protocol, "difference"]
+            shown = {m: f"{entry['recall_at_1']:.3f} ± {entry['sd']:.3f}" for m, entry in methods.items()}
+            apart = f"{own.max():.1e} nats"
+            rows.append({"protocol": protocol, "boxes": key} | shown | {"black_box_difference": apart})
+    return pd.DataFrame(rows)
+
+
+def learning_curves(
+    curves: Mapping[str, pd.DataFrame],
+) -> dict[tuple[str, str, str], dict[str, list[list[float]]]]:
+    """Per protocol, pair of widths and method: `{recall_at_1: [[epoch, mean], ...], recall_at_1_sd: ...}`."""
+    found: dict[tuple[str, str, str], dict[str, list[list[float]]]] = {}
+    for key, table in curves.items():
+        for (protocol, method), rows in table.groupby(["protocol", "method"], sort=False):
+            stats = rows.groupby("epoch")["recall_at_1"].agg(["mean", "std"]).fillna(0.0)
+            points = {"recall_at_1": stats["mean"], "recall_at_1_sd": stats["std"]}
+            found[str(protocol), key, str(method)] = {
+                name: [[float(i), float(x)] for i, x in zip(stats.index, values, strict=True)]
+                for name, values in points.items()
+            }
+    return found

@@ -1,0 +1,153 @@
+"""Tables and metrics of `maze`: interquartile means per maze and policy, by ambiguity, and on words never seen."""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ucl.reporting.names import POLICY_LABELS
+from ucl.statistics.intervals import Interval, interquartile_mean
+
+__all__ = [
+    "AMBIGUITY",
+    "ambiguity",
+    "learning_curves",
+    "metrics",
+    "policy_order",
+    "tabulate_ambiguity",
+    "tabulate_banks",
+    "tabulate_claims",
+    "tabulate_policies",
+    "tabulate_success",
+    "tabulate_words",
+]
+
+AMBIGUITY = ("one cell", "under 5 %", "5 to 15 %", "15 to 50 %")  # of the free cells that an instruction denotes
+AMBIGUOUS = AMBIGUITY[2:]
+TEST = ("test_wording", "test_composition")
+
+
+def ambiguity(scores: pd.DataFrame) -> pd.Series:
+    """The class of `AMBIGUITY` of every row."""
+    bins = np.digitize(scores["share"], [0.05, 0.15]) + 1
+    return pd.Series(np.where(scores["cells"] == 1, 0, bins), index=scores.index).map(dict(enumerate(AMBIGUITY)))
+
+
+def policy_order(names: Iterable[str]) -> list[str]:
+    """Policies in the order of the report."""
+    there = set(names)
+    return [name for name in POLICY_LABELS if name in there]
+
+
+def metrics(scores: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
+    """maze -> policy -> success (interquartile mean), ci95, spl, steps, seeds; over all instructions of the test."""
+    result: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in tabulate_policies(scores).itertuples():
+        result.setdefault(str(row.maze), {})[str(row.policy)] = {
+            "success": row.success,
+            "ci95": [row.success_low, row.success_high],
+            "spl": row.spl,
+            "steps": row.steps,
+            "seeds": row.seeds,
+        }
+    return result
+
+
+def learning_curves(curves: pd.DataFrame) -> dict[str, list[list[float]]]:
+    """Losses and scales by training step, means over seeds: metric -> [[step, value], ...]."""
+    mean = curves.drop(columns="seed").groupby("step").mean()
+    return {str(name): [[int(step), float(v)] for step, v in mean[name].items()] for name in mean}  # type: ignore[call-overload]
+
+
+def tabulate_policies(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row per maze and policy, over all instructions of the test; `_mean` are plain means."""
+    return _table(_test(scores), ["maze"])
+
+
+def tabulate_success(policies: pd.DataFrame) -> pd.DataFrame:
+    """Success alone, a column per policy, from `tabulate_policies`."""
+    wide = policies.pivot_table(index="maze", columns="policy", values="success", sort=False)
+    return wide[policy_order(wide.columns)].reset_index()
+
+
+def tabulate_ambiguity(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row per maze, class of ambiguity and policy."""
+    test = _test(scores)
+    return _table(test.assign(ambiguity=ambiguity(test)), ["maze", "ambiguity"])
+
+
+def tabulate_words(scores: pd.DataFrame) -> pd.DataFrame:
+    """Wordings in training, other wordings of the same places, and compositions: one row per maze, split and policy."""
+    return _table(scores[scores["policy"].isin(["direct", "monte_carlo", "exact_occupancy"])], ["maze", "split"])
+
+
+def tabulate_banks(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row per bank size."""
+    return _table(_test(scores), ["bank"])
+
+
+def tabulate_claims(scores: pd.DataFrame) -> pd.DataFrame:
+    """What the issue is judged by, per maze: differences with intervals over seeds and instructions.
+
+    `success_gain` and `spl_gain`: LogSumExp minus direct on ambiguous instructions (5 % of the cells and more);
+    `of_exact`: mean success of LogSumExp over that of exact critics, on the whole test; `unseen_words`: mean success
+    on held-out wordings minus that on seen wordings of the same places.
+    """
+    rows = []
+    for maze, part in scores.groupby("maze", sort=False):
+        test = _test(part)
+        vague = test[ambiguity(test).isin(AMBIGUOUS)]
+        row: dict[str, Any] = {"maze": maze}
+        for what in ("success", "spl"):
+            gain = _matrix(vague, "monte_carlo", what) - _matrix(vague, "direct", what)
+            row |= _named(f"{what}_gain", _mean_interval(gain, _random(maze, what)))
+        mean = test.groupby("policy")["success"].mean()
+        row["of_exact"] = mean["monte_carlo"] / mean["exact_occupancy"]
+        ours = part[part["policy"] == "monte_carlo"].groupby("split")["success"].mean()
+        row["unseen_words"] = ours["test_wording"] - ours["seen"]
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _test(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores[scores["split"].isin(TEST)]
+
+
+def _table(scores: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    rows = []
+    for group, part in scores.groupby(list(keys), sort=False):
+        for policy in policy_order(part["policy"]):
+            mine = part[part["policy"] == policy]
+            random = _random(*group, policy)
+            row = dict(zip(keys, group, strict=True)) | {"policy": policy}
+            for what in ("success", "spl"):
+                row |= _named(what, interquartile_mean(_matrix(mine, policy, what), random))
+            row |= {f"{what}_mean": mine[what].mean() for what in ("success", "spl")}
+            counts = {"seeds": mine["seed"].nunique(), "instructions": mine["text"].nunique()}
+            rows.append(row | {"steps": mine["steps"].mean()} | counts)
+    return pd.DataFrame(rows)
+
+
+def _matrix(scores: pd.DataFrame, policy: str, what: str) -> np.ndarray:
+    """[seeds, instructions]"""
+    mine = scores[scores["policy"] == policy]
+    return mine.pivot_table(index="seed", columns=["split", "text"], values=what).to_numpy()
+
+
+def _mean_interval(gains: np.ndarray, random: np.random.Generator, resamples: int = 1000) -> Interval:
+    """Mean with a stratified bootstrap interval: seeds are resampled within every instruction."""
+    seeds, tasks = gains.shape
+    draws = gains[random.integers(seeds, size=(resamples, seeds, tasks)), np.arange(tasks)].mean(axis=(1, 2))
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Interval(float(gains.mean()), float(low), float(high))
+
+
+def _named(name: str, interval: Interval) -> dict[str, float]:
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def _random(*keys: object) -> np.random.Generator:
+    """The same resamples for the same row of a table, whatever else is in it."""
+    return np.random.default_rng([zlib.crc32(str(key).encode()) for key in keys])

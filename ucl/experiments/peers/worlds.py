@@ -1,0 +1,25 @@
+"""The worlds that `peers` is played in, built from its section of `params.yaml`."""
+
+from dataclasses import replace
+
+from ucl.experiments.gaussian import world_of
+from ucl.experiments.peers.config import Peers
+from ucl.learning.encoders import synthetic_encoder, wide_encoder
+from ucl.learning.model_pairs import Encoder
+from ucl.worlds.gaussian import GaussianWorld
+from ucl.worlds.multimodal import MultimodalWorld
+from ucl.worlds.xor import XorWorld
+
+__all__ = ["build_world"]
+
+
+def build_world(params: Peers, name: str) -> tuple[GaussianWorld | MultimodalWorld | XorWorld, Encoder, Peers]:
+    """A world, its encoders, and the parameters it is learned with."""
+    if name in ("gaussian", "dependent"):
+        shared = params.shared_noise if name == "dependent" else 0.0
+        return replace(world_of(params), shared_noise=shared), synthetic_encoder, params
+    wide = params.model_copy(update={"learning_rate": params.wide.learning_rate})
+    encoder = wide_encoder(params.wide.width)
+    if name == "multimodal":
+        return MultimodalWorld(**params.multimodal.model_dump()), encoder, wide
+    return XorWorld(**params.xor.model_dump()), encoder, wide

@@ -1,0 +1,72 @@
+"""The vocabulary of `params.yaml`: kinds of values, and the sections that several experiments extend."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["Section"]
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+CriticName = Literal["cosine", "dot", "l2"]
+
+
+class Section(BaseModel):
+    """One section of `params.yaml`. No key has a default in code: the file says everything."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def part(self, model: "type[Section]") -> dict[str, Any]:
+        """The keys that `model` has, as plain values: a job gets only the parameters it needs."""
+        return self.model_dump(include=set(model.model_fields))
+
+
+class Dims(Section):
+    """Dimensions of the modalities of the Gaussian world."""
+
+    a: Count = Field(description="dimension of A")
+    b: Count = Field(description="dimension of B, the shared modality")
+    c: Count = Field(description="dimension of C")
+
+
+class GaussianData(Section):
+    """Draws from the Gaussian world (design: section 4)."""
+
+    seeds: Count = Field(description="trials; each has its own world, data and initial weights")
+    dims: Dims
+    noise: NotNegative = Field(description="standard deviation of the noise on each coordinate of A and of C")
+    pairs: Annotated[int, Field(ge=2)] = Field(description="training pairs of (A, B), of (B, C) and of (A, C)")
+    validation: Count = Field(description="queries; at least `candidates`, at most `pairs`")
+    bank: Count = Field(description="samples of B in the held-out bank")
+
+
+class GaussianTraining(GaussianData):
+    """Contrastive models of the Gaussian world."""
+
+    dimension: Count = Field(description="dimension d of the representations")
+    log_scale: Annotated[float, Field(allow_inf_nan=False)] = Field(
+        description="initial value s0 of the learned log scale s; scores are exp(s) times the similarity"
+    )
+    norm_penalty: NotNegative = Field(description="weight of the mean squared norm of the representations in the loss")
+    epochs: Count = Field(description="passes over the training pairs")
+    batch_size: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch")
+    learning_rate: Positive = Field(description="learning rate of Adam")
+    decay_epoch: Count = Field(description="epoch from which the learning rate is a tenth")
+    candidates: Annotated[int, Field(ge=2)] = Field(description="candidates of the Recall@1 shown per epoch")
+
+    @property
+    def setting(self) -> str:
+        """The model's setting as a file name, such as d8_s0.01_p0.0."""
+        return f"d{self.dimension}_s{self.log_scale}_p{self.norm_penalty}"
+
+    def at(self, setting: str) -> "GaussianTraining":
+        """The same parameters at another setting."""
+        d, s, p = (part[1:] for part in setting.split("_"))
+        return self.model_copy(update={"dimension": int(d), "log_scale": float(s), "norm_penalty": float(p)})
+
+    @model_validator(mode="after")
+    def _enough_queries(self) -> "GaussianTraining":
+        if not self.candidates <= self.validation <= self.pairs:
+            raise ValueError(f"validation must lie between candidates ({self.candidates}) and pairs ({self.pairs})")
+        return self

@@ -1,0 +1,94 @@
+"""Experiment `synthetic`: direct, Monte Carlo and exact scores in a Gaussian world (section 6.1, Fig. 3)."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ucl.experiments.synthetic.training import REFERENCE
+from ucl.learning.recalls import MONTE_CARLO
+from ucl.worlds.draws import PROTOCOLS
+
+__all__ = [
+    "METHODS",
+    "best_of_grid",
+    "combine",
+    "learning_curves",
+    "summarise",
+    "tabulate_candidates",
+    "tabulate_epochs",
+]
+METHODS = ("direct", *MONTE_CARLO, "ground_truth", "bayes")
+
+
+def combine(tables: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """Tables by (protocol, model) as one, with columns protocol and critic; the reference is in every critic."""
+    parts = []
+    for (protocol, model), table in tables.items():
+        critics = [m for p, m in tables if p == protocol and m != REFERENCE] if model == REFERENCE else [model]
+        parts += [table.assign(protocol=protocol, critic=critic) for critic in critics]
+    table = pd.concat(parts, ignore_index=True)
+    order = {"method": METHODS, "protocol": PROTOCOLS}
+    for column, values in order.items():
+        table[column] = pd.Categorical(table[column], values)
+    return table.sort_values(["protocol", "critic", "method"], kind="stable").astype(dict.fromkeys(order, str))
+
+
+def summarise(curves: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """`{protocol: {critic: {method: {recall_at_1, sd, seeds}}}}` at the last epoch; sd over seeds (n - 1)."""
+    last = curves[curves["epoch"] == curves["epoch"].max()]
+    summary: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
+    for (protocol, critic, method), rows in last.groupby(["protocol", "critic", "method"], sort=False):
+        values = rows["recall_at_1"].to_numpy()
+        sd = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        entry = {"recall_at_1": float(values.mean()), "sd": sd, "seeds": len(values)}
+        summary.setdefault(protocol, {}).setdefault(critic, {})[method] = entry
+    return summary
+
+
+def tabulate_candidates(candidates: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds of `evaluate_candidates`, with the standard deviation of Recall@1."""
+    keys = ["protocol", "critic", "method", "direction"]
+    groups = candidates.groupby(keys, sort=False)
+    means = groups.mean(numeric_only=True).drop(columns="seed")
+    means.insert(1, "sd", groups["recall_at_1"].std(ddof=1).fillna(0.0))
+    return means.reset_index()
+
+
+def tabulate_epochs(summary: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]) -> pd.DataFrame:
+    """The summary as a table: one row per protocol and method, one column per critic."""
+    rows = [
+        {"protocol": protocol, "method": method}
+        | {critic: f"{e['recall_at_1']:.3f} ± {e['sd']:.3f}" for critic, m in critics.items() for e in [m[method]]}
+        for protocol, critics in summary.items()
+        for method in METHODS
+    ]
+    return pd.DataFrame(rows)
+
+
+def learning_curves(
+    epochs: pd.DataFrame, candidates: pd.DataFrame
+) -> dict[tuple[str, str, str], dict[str, list[list[float]]]]:
+    """`{(protocol, critic, method): {metric: [[epoch, value], ...]}}`: means and standard deviations over seeds."""
+    curves: dict[tuple[str, str, str], dict[str, list[list[float]]]] = {}
+    last = int(epochs["epoch"].max())
+    for (protocol, critic, method), rows in epochs.groupby(["protocol", "critic", "method"], sort=False):
+        by_epoch = rows.groupby("epoch")["recall_at_1"].agg(["mean", "std"]).fillna(0.0).reset_index()
+        curves[str(protocol), str(critic), str(method)] = {
+            "epochs/recall_at_1": by_epoch[["epoch", "mean"]].to_numpy().tolist(),
+            "epochs/recall_at_1_sd": by_epoch[["epoch", "std"]].to_numpy().tolist(),
+        }
+    for row in tabulate_candidates(candidates).to_dict("records"):
+        metrics = curves[row["protocol"], row["critic"], row["method"]]
+        for name in ("recall_at_1", "recall_at_5", "recall_at_10", "median_rank", "log_ratio_error"):
+            metrics[f"last_epoch/{row['direction']}/{name}"] = [[last, row[name]]]
+    return curves
+
+
+def best_of_grid(epochs: pd.DataFrame) -> pd.DataFrame:
+    """The best epoch and setting per dimension and method, as published: chosen on the points it is reported on."""
+    epochs = epochs.assign(dimension=epochs["setting"].str.extract(r"d(\d+)_", expand=False).astype(int))
+    means = epochs.groupby(["protocol", "dimension", "critic", "method", "setting", "epoch"])["recall_at_1"].mean()
+    table = means.reset_index()
+    best = table.groupby(["protocol", "dimension", "critic", "method"])["recall_at_1"].idxmax()
+    return table.loc[best].reset_index(drop=True)

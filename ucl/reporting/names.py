@@ -1,0 +1,77 @@
+"""What methods, protocols and worlds are called and coloured in every figure and table: once each.
+
+Okabe and Ito's palette: told apart by readers with any colour vision.
+"""
+
+__all__ = ["BRIDGING_COLOURS", "BRIDGING_LABELS", "METHOD_COLOURS", "METHOD_LABELS", "POLICY_COLOURS", "POLICY_LABELS"]
+
+METHOD_COLOURS = {
+    "direct": "#0072B2",
+    "monte_carlo_unscaled": "#E69F00",
+    "monte_carlo": "#D55E00",
+    "monte_carlo_normalized": "#CC79A7",
+    "ground_truth": "#009E73",
+    "bayes": "#333333",
+    "bayes_assuming_independence": "#56B4E9",
+    "chance": "#999999",
+}
+METHOD_LABELS = {
+    "direct": "Direct",
+    "monte_carlo_unscaled": "Monte Carlo, no scale",
+    "monte_carlo": "Monte Carlo",
+    "monte_carlo_normalized": "Monte Carlo, normalised",
+    "ground_truth": "Ground truth (A–C model)",
+    "bayes": "Bayes (exact)",
+    "bayes_assuming_independence": "Bayes under Assumption 1",
+    "chance": "Chance",
+    "top_k": "Top-10 LogSumExp",
+    "one_hop": "One hop",
+    "lemma_2": "Lemma 2, closed form",
+    "lemma_3": "Lemma 3, closed form",
+    "barycentre": "Softmax barycentre",
+    "procrustes": "Procrustes",
+    "cca": "CCA",
+    "ridge": "Ridge regression",
+    "relative": "Relative repr.",
+    "asif": "ASIF",
+    "c_mcr": "C-MCR (trained)",
+}
+BRIDGING_COLOURS = {
+    "direct_disparate": METHOD_COLOURS["chance"],
+    "monte_carlo_disparate": METHOD_COLOURS["monte_carlo"],
+    "direct_joint": METHOD_COLOURS["direct"],
+    "monte_carlo_joint": METHOD_COLOURS["monte_carlo_normalized"],
+    "ground_truth": METHOD_COLOURS["ground_truth"],
+    "direct_joint_paired": METHOD_COLOURS["monte_carlo_unscaled"],
+}
+BRIDGING_LABELS = {
+    "direct_disparate": "Two models, direct",
+    "monte_carlo_disparate": "Two models, LogSumExp",
+    "direct_joint": "Joint model, direct",
+    "monte_carlo_joint": "Joint model, LogSumExp",
+    "ground_truth": "Trained on the pair (ground truth)",
+    "direct_joint_paired": "ImageBind role, trained on the pair",
+}
+# Policies of the maze. The main ones draw actions in proportion to the exponentiated score, as the paper does; those in
+# `_argmax` take the best.
+POLICY_COLOURS = {
+    "direct": METHOD_COLOURS["direct"],
+    "monte_carlo": METHOD_COLOURS["monte_carlo"],
+    "sampled_goal": METHOD_COLOURS["monte_carlo_normalized"],
+    "best_state": METHOD_COLOURS["monte_carlo_unscaled"],
+    "exact_occupancy": METHOD_COLOURS["ground_truth"],
+    "random": METHOD_COLOURS["chance"],
+    "shortest_path": METHOD_COLOURS["bayes"],
+}
+POLICY_LABELS = {
+    "direct": "Direct",
+    "monte_carlo": "LogSumExp",
+    "sampled_goal": "One sampled goal",
+    "best_state": "Best state",
+    "exact_occupancy": "LogSumExp, exact critics",
+    "random": "Random",
+    "shortest_path": "Shortest path",
+    "direct_argmax": "Direct, arg max",
+    "monte_carlo_argmax": "LogSumExp, arg max",
+    "exact_occupancy_argmax": "LogSumExp, exact critics, arg max",
+}

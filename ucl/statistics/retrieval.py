@@ -1,0 +1,103 @@
+"""Retrieval metrics in which a tie counts its expected rank, never a hit."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ucl.runtime import generator
+
+__all__ = [
+    "KS",
+    "candidate_sets",
+    "centred_error",
+    "draw_sets",
+    "expected_rank",
+    "median_rank",
+    "recall",
+    "recall_at_k",
+    "recall_in_groups",
+]
+
+
+def expected_rank(scores: Float[Tensor, "*s n n"]) -> Float[Tensor, "*s n"]:
+    """Rank (1 is best) of candidate i for query i; candidates that tie with it share their mean rank.
+
+    A NaN, as target or as candidate, ranks above the target: it never makes a hit.
+    """
+    target = scores.diagonal(dim1=-2, dim2=-1)[..., None]
+    above = (~(scores <= target)).sum(-1)
+    not_below = (~(scores < target)).sum(-1)  # those above, the ties, and the target itself
+    return above + (not_below - above + 1) / 2
+
+
+def recall_at_k(scores: Float[Tensor, "*s n n"], k: int) -> Float[Tensor, "*s"]:
+    """Share of queries whose own candidate has an expected rank of at most `k`."""
+    return (expected_rank(scores) <= k).to(scores.dtype).mean(-1)
+
+
+def median_rank(scores: Float[Tensor, "*s n n"]) -> Float[Tensor, "*s"]:
+    """Median expected rank over the queries."""
+    return expected_rank(scores).to(scores.dtype).quantile(0.5, dim=-1)
+
+
+def recall_in_groups(scores: Float[Tensor, "*s n n"], candidates: int, k: int = 1) -> Float[Tensor, "*s"]:
+    """Recall@k where query i competes only within its block of `candidates` consecutive items (section 6.1: 32).
+
+    A last, shorter block is left out, so that every query has the same number of candidates.
+    """
+    groups = scores.shape[-1] // candidates
+    blocks = [scores[..., i : i + candidates, i : i + candidates] for i in range(0, groups * candidates, candidates)]
+    return recall_at_k(torch.stack(blocks, dim=-3), k).mean(-1)
+
+
+def centred_error(scores: Float[Tensor, "*s n k"], exact: Float[Tensor, "*s n k"]) -> Float[Tensor, "*s"]:
+    """Mean absolute error of log ratios (nats) after removing the constant per anchor that InfoNCE leaves free.
+
+    Rows are anchors; their free constant is the mean difference over the candidates.
+    """
+    difference = scores - exact
+    return (difference - difference.mean(-1, keepdim=True)).abs().mean((-2, -1))
+
+
+KS = (1, 5, 10)
+
+
+def candidate_sets(
+    query_labels: Sequence[str], candidate_labels: Sequence[str], size: int, draws: torch.Generator
+) -> Int[Tensor, "n size"] | None:
+    """For each query a set of candidates: one with its label, first, and `size - 1` with others.
+
+    The others are spread over the other labels as evenly as can be: ten candidates of ten digits are one of each. None
+    where there are too few.
+    """
+    labels = np.asarray(candidate_labels)
+    order = torch.randperm(len(labels), generator=draws).numpy()
+    turn = pd.Series(labels[order]).groupby(labels[order]).cumcount().to_numpy()  # first of its label, second, ...
+    order = order[np.argsort(turn, kind="stable")]
+    sets = {}
+    for label in set(query_labels):
+        same = labels[order] == label
+        if not same.any() or (~same).sum() < size - 1:
+            return None
+        sets[label] = np.concatenate([order[same][:1], order[~same][: size - 1]])
+    return torch.as_tensor(np.stack([sets[label] for label in query_labels]))
+
+
+def recall(scores: Float[Tensor, "n k"], sets: Int[Tensor, "n size"]) -> Float[Tensor, "3"]:
+    """Recall@1, @5 and @10 of the first candidate of each set; a tie counts its expected rank."""
+    chosen = scores.gather(1, sets)
+    target, others = chosen[:, :1], chosen[:, 1:]
+    rank = 1 + (others > target).sum(1) + (others == target).sum(1) / 2
+    return torch.stack([(rank <= k).double().mean() for k in KS])
+
+
+def draw_sets(
+    queries: Sequence[str], candidates: Sequence[str], size: int, draws: int, seed: int
+) -> list[Int[Tensor, "n size"]]:
+    """`draws` candidate sets; an empty list where there are too few candidates."""
+    sets = [candidate_sets(queries, candidates, size, generator(seed, 5, size, draw)) for draw in range(draws)]
+    return [one for one in sets if one is not None]
