@@ -13,12 +13,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ucl.seals import KEY, UNSEALED, check_seal, damaged, seal
+
 __all__ = [
     "digest",
     "read_json",
+    "read_parquet",
+    "read_table",
     "replacing",
     "write_json",
     "write_parquet",
+    "write_table",
     "write_text",
 ]
 
@@ -59,9 +64,34 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as Parquet, without its index."""
+    """Write a table as Parquet, sealed (`ucl.seals`), without its index."""
+    write_table(pa.Table.from_pandas(frame, preserve_index=False), path)
+
+
+def read_parquet(path: str | Path) -> pd.DataFrame:
+    """Read a Parquet file; InputError where its seal does not hold."""
+    frame: pd.DataFrame = read_table(path).to_pandas()
+    return frame
+
+
+def write_table(table: pa.Table, path: str | Path) -> None:
+    """Write an Arrow table as Parquet, sealed, with its schema's metadata."""
     with replacing(path) as temporary:
-        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), temporary)
+        metadata = (table.schema.metadata or {}) | {KEY: UNSEALED}
+        pq.write_table(table.replace_schema_metadata(metadata), temporary)
+        seal(temporary)
+
+
+def read_table(path: str | Path) -> pa.Table:
+    """Read a Parquet file as an Arrow table; InputError where its seal does not hold."""
+    try:
+        found = (pq.read_metadata(path).metadata or {}).get(KEY.encode())
+        check_seal(path, None if found is None else found.decode(errors="replace"))
+        table = pq.read_table(path)
+    except pa.ArrowException:
+        raise damaged(path) from None
+    kept = {key: value for key, value in (table.schema.metadata or {}).items() if key != KEY.encode()}
+    return table.replace_schema_metadata(kept or None)
 
 
 def digest(path: str | Path) -> str:

@@ -123,7 +123,8 @@ def _copy(source: h5py.Group, target: h5py.Group) -> None:
         if isinstance(item, h5py.Group):
             _copy(item, target.create_group(name))
         else:
-            target.create_dataset(name, data=item[()], dtype=item.dtype)
+            checked = item.ndim > 0 and item.dtype.kind in "biuf"  # a damaged file is an error when it is read
+            target.create_dataset(name, data=item[()], dtype=item.dtype, fletcher32=checked)
 
 
 def _environment(layout: Layout) -> EnvSpec:

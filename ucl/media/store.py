@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ucl.errors import InputError
-from ucl.files import replacing
+from ucl.files import read_table, write_table
 from ucl.media.base import EncoderInfo
 
 __all__ = ["Store", "merge_stores", "read_info", "read_store", "write_store"]
@@ -68,8 +68,7 @@ def write_store(store: Store, path: str | Path) -> None:
             "embedding": pa.FixedSizeListArray.from_arrays(values, store.info.width),
         }
     ).replace_schema_metadata({KEY: json.dumps(asdict(store.info))})
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary)
+    write_table(table, path)
 
 
 def read_info(path: str | Path) -> EncoderInfo:
@@ -83,7 +82,7 @@ def read_info(path: str | Path) -> EncoderInfo:
 def read_store(path: str | Path) -> Store:
     """Read a store."""
     info = read_info(path)
-    table = pq.read_table(path).combine_chunks()
+    table = read_table(path).combine_chunks()
     column = table.column("embedding")
     values = column.chunk(0).flatten() if column.num_chunks else pa.array([], pa.float32())
     embeddings = torch.from_numpy(values.to_numpy(zero_copy_only=False).copy()).reshape(-1, info.width)

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ucl.errors import InputError
-from ucl.files import replacing
 
 __all__ = [
     "CAPTIONS",
@@ -28,7 +26,6 @@ __all__ = [
     "read_labels",
     "read_ontology",
     "read_segments",
-    "write_table",
 ]
 
 
@@ -190,12 +187,6 @@ def read_captions(path: str | Path, split: str) -> pa.Table:
 def clip_name(video: str, start: float) -> str:
     """The unique name of a clip: video and start in milliseconds."""
     return f"{video}_{round(start * 1000)}"
-
-
-def write_table(table: pa.Table, path: str | Path) -> None:
-    """Write a table as Parquet with its schema and the description of every column."""
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary)
 
 
 def _segment(text: str, place: str, split: str) -> dict[str, Any]:

@@ -10,8 +10,11 @@ from typing import Any
 import pandas as pd
 
 from ucl.experiments.marginals.simulation import LEVEL
+from ucl.files import read_parquet
+from ucl.reporting.collected import Collected, Files
+from ucl.reporting.tracking import Run, flatten
 
-__all__ = ["sizes", "summarise", "tabulate"]
+__all__ = ["collect", "sizes", "summarise", "tabulate"]
 
 
 def sizes(rejections: pd.DataFrame) -> pd.DataFrame:
@@ -80,3 +83,32 @@ def _cell(entry: Mapping[str, float | None]) -> str:
     if entry["rejected"] is None:
         return f"{entry['value']:.3f}"
     return f"{entry['value']:.3f} ({100 * entry['rejected']:.0f} %)"
+
+
+def collect(files: Files, section: Mapping[str, Any]) -> Collected:
+    """From `rejections`, a file per family of tests and dimension, `example`, and `inspected`, a file per critic."""
+    rejections = sizes(pd.concat([read_parquet(file) for file in files["rejections"]]))
+    inspected = {file.name.split(".")[0]: read_parquet(file) for file in files["inspected"]}
+    summary = summarise(rejections, read_parquet(files["example"][0]), inspected)
+    by_test, representations = tabulate(summary)
+    params = flatten(section, "marginals")
+    runs = [
+        Run(
+            name=f"{alternative} {test}",
+            params=params | {"alternative": alternative, "test": test},
+            metrics={
+                "rejected": [[float(d), float(share)] for d, share in zip(rows["d"], rows["rejected"], strict=True)]
+            },
+            tags={"rule": "collect_marginals", "wildcards": f"alternative={alternative}"},
+        )
+        for (alternative, test), rows in rejections.groupby(["alternative", "test"], sort=False)
+    ]
+    tested = {test: entries for test, entries in summary["size"].items() if test != "published_ks"}
+    shares = [entry["rejected"] for entries in tested.values() for entry in entries.values()]
+    return Collected(
+        metrics=summary,
+        headline={"smallest_size": min(shares), "largest_size": max(shares)},
+        tables={"marginals_sizes": by_test, "marginals_representations": representations},
+        runs=runs,
+        frames={"rejections": rejections},
+    )
