@@ -66,11 +66,6 @@ class Items:
         """Positions of the items of these splits."""
         return torch.as_tensor(np.flatnonzero(np.isin(self.split, splits)))
 
-    def naming(self, *splits: Split) -> Int[Tensor, " m"]:
-        """Positions of the items of these splits that mean exactly one digit."""
-        rows = self.rows(*splits)
-        return rows[self.meaning[rows].sum(1) == 1]
-
 
 World = Mapping[Modality, Items]
 

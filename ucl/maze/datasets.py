@@ -29,8 +29,6 @@ from ucl.maze.walks import AnnotatedStates, Trajectories
 
 __all__ = ["dataset_path", "load_annotations", "load_trajectories", "save_annotations", "save_trajectories"]
 
-KINDS = ("oracle", "annotated")
-
 
 def dataset_path(root: str | Path, maze: str, kind: str) -> Path:
     """Where a data set lies: `kind` is `oracle` or `annotated`."""

@@ -4,14 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
 from ucl.experiments.bridging.scoring import METHODS
 from ucl.files import digest, read_parquet
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten
+from ucl.statistics.intervals import share_half_width, student_half_width
 from ucl.statistics.retrieval import KS
 
 __all__ = ["collect", "describe_runs", "summarise", "summarise_uniformity", "with_intervals"]
@@ -23,16 +22,14 @@ __all__ = ["collect", "describe_runs", "summarise", "summarise_uniformity", "wit
 def with_intervals(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Means over seeds of all recalls, with `ci95`, half the width of Recall@1's 95 % interval, and `seeds`.
 
-    The interval is Student's over seeds; a single set of models leaves the binomial one over its queries.
+    The interval is Student's over seeds; a single set of models leaves the binomial one over its `queries`.
     """
     groups = frame.groupby(list(keys), sort=False)
     values = [f"recall_at_{k}" for k in KS]
     table = groups[values].mean()
-    seeds, spread = groups["recall_at_1"].count(), groups["recall_at_1"].std()
-    over_seeds = student.ppf(0.975, (seeds - 1).clip(lower=1)) * spread / np.sqrt(seeds)
-    hit = table["recall_at_1"]
-    queries = groups["queries"].first() if "queries" in frame else seeds
-    table["ci95"] = over_seeds.where(seeds > 1, 1.96 * np.sqrt(hit * (1 - hit) / queries))
+    seeds = groups["recall_at_1"].count()
+    single = share_half_width(table["recall_at_1"], groups["queries"].first())
+    table["ci95"] = groups["recall_at_1"].agg(student_half_width).where(seeds > 1, single)
     table["seeds"] = seeds
     return table.reset_index()
 
@@ -84,7 +81,7 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
     """From `table`, `<suite>/items.parquet` of each suite (its digest alone); from each set of models of each suite
     `recall`, `banks` and `uniformity`, `<suite>/seed<n>/...`; and `losses` of the models that were trained."""
     recall = with_intervals(_read(files["recall"]), ["suite", "task", "through", "method", "candidates", "queries"])
-    banks = with_intervals(_read(files["banks"]), ["suite", "method", "bank"])
+    banks = with_intervals(_read(files["banks"]), ["suite", "method", "bank", "queries"])
     uniformity = summarise_uniformity(_read(files["uniformity"]))
     losses = _read(files["losses"]) if files["losses"] else None
     data = {f"data.{file.parent.name}.sha256": digest(file) for file in files["table"]}

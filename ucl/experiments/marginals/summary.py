@@ -13,6 +13,7 @@ from ucl.experiments.marginals.simulation import LEVEL
 from ucl.files import read_parquet
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten
+from ucl.statistics.intervals import share_half_width
 
 __all__ = ["collect", "sizes", "summarise", "tabulate"]
 
@@ -20,8 +21,7 @@ __all__ = ["collect", "sizes", "summarise", "tabulate"]
 def sizes(rejections: pd.DataFrame) -> pd.DataFrame:
     """Share of rejections and the half-width of its 95 % interval, added to a table of `simulation`."""
     share = rejections["rejections"] / rejections["samples"]
-    width = 1.96 * (share * (1 - share) / rejections["samples"]).pow(0.5)
-    return rejections.assign(rejected=share, ci95=width)
+    return rejections.assign(rejected=share, ci95=share_half_width(share, rejections["samples"]))
 
 
 def summarise(rejections: pd.DataFrame, example: pd.DataFrame, inspected: Mapping[str, pd.DataFrame]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ucl.files import read_parquet
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.names import POLICY_LABELS
 from ucl.reporting.tracking import Run, flatten
-from ucl.statistics.intervals import Interval, interquartile_mean
+from ucl.statistics.intervals import Interval, bootstrap_mean, interquartile_mean
 
 __all__ = [
     "AMBIGUITY",
@@ -107,7 +107,7 @@ def tabulate_claims(scores: pd.DataFrame) -> pd.DataFrame:
         row: dict[str, Any] = {"maze": maze}
         for what in ("success", "spl"):
             gain = _matrix(vague, "monte_carlo", what) - _matrix(vague, "direct", what)
-            row |= _named(f"{what}_gain", _mean_interval(gain, _random(maze, what)))
+            row |= _named(f"{what}_gain", bootstrap_mean(gain, _random(maze, what)))
         mean = test.groupby("policy")["success"].mean()
         row["of_exact"] = mean["monte_carlo"] / mean["exact_occupancy"]
         ours = part[part["policy"] == "monte_carlo"].groupby("split")["success"].mean()
@@ -139,14 +139,6 @@ def _matrix(scores: pd.DataFrame, policy: str, what: str) -> np.ndarray:
     """[seeds, instructions]"""
     mine = scores[scores["policy"] == policy]
     return mine.pivot_table(index="seed", columns=["split", "text"], values=what).to_numpy()
-
-
-def _mean_interval(gains: np.ndarray, random: np.random.Generator, resamples: int = 1000) -> Interval:
-    """Mean with a stratified bootstrap interval: seeds are resampled within every instruction."""
-    seeds, tasks = gains.shape
-    draws = gains[random.integers(seeds, size=(resamples, seeds, tasks)), np.arange(tasks)].mean(axis=(1, 2))
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Interval(float(gains.mean()), float(low), float(high))
 
 
 def _named(name: str, interval: Interval) -> dict[str, float]:

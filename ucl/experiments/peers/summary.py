@@ -9,7 +9,7 @@ from ucl.experiments.peers.training import REFERENCES
 from ucl.files import read_parquet
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten
-from ucl.statistics.intervals import half_width
+from ucl.statistics.intervals import student_half_width
 
 __all__ = ["collect", "summarise", "tabulate", "verdicts"]
 GIVEN_B = {"symile": "bayes_given_b", "bayes_given_b": "bayes_given_b"}  # the query comes with its own B
@@ -29,7 +29,7 @@ def tabulate(summary: Mapping[str, Mapping[str, Mapping[str, float | None]]]) ->
     methods = list(dict.fromkeys(method for entries in summary.values() for method in entries))
     rows = []
     for method in sorted(methods, key=lambda m: (m in REFERENCES, methods.index(m))):
-        found: dict[str, list[Any]] = {world: entries.get(method) for world, entries in summary.items()}
+        found = {world: entries.get(method) for world, entries in summary.items()}
         cells = {w: f"{e['recall_at_1']:.3f} ± {e['ci95']:.3f}" if e else "" for w, e in found.items()}
         rows.append({"method": method} | cells)
     return pd.DataFrame(rows)
@@ -41,7 +41,7 @@ def _entry(table: pd.DataFrame, method: str) -> dict[str, float | None]:
     seconds = own["seconds"].mean()
     return {
         "recall_at_1": float(own["recall_at_1"].mean()),
-        "ci95": half_width(own["recall_at_1"]),
+        "ci95": student_half_width(own["recall_at_1"]),
         "regret_to_bayes": float(best - own["recall_at_1"].mean()),
         "seconds": None if pd.isna(seconds) else float(seconds),
     }
@@ -61,8 +61,8 @@ def verdicts(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         best = str(recalls.mean().idxmax())
         for method in recalls.mean().sort_values(ascending=False, kind="stable").index:
             behind = recalls[best] - recalls[method]
-            loss, width = float(behind.mean()), half_width(behind)
-            own = {"recall_at_1": float(recalls[method].mean()), "ci95": half_width(recalls[method])}
+            loss, width = float(behind.mean()), student_half_width(behind)
+            own = {"recall_at_1": float(recalls[method].mean()), "ci95": student_half_width(recalls[method])}
             rows.append({"world": world, "method": method} | own | {"behind_best": loss, "ties": loss <= width})
     return pd.DataFrame(rows)
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 
 from ucl.experiments.scaling.scoring import BANKS
 from ucl.files import digest, read_parquet
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten
+from ucl.statistics.intervals import student_half_width
 
 __all__ = ["collect", "fit_slope", "summarise", "tabulate"]
 DECADE = 10.5  # the standard error's slope is that of the largest decade of bank sizes, rounding of sizes included
@@ -53,8 +53,7 @@ def _summarise_model(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _mean(values: pd.Series) -> dict[str, float]:
-    half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1)) / len(values) ** 0.5
-    return {"recall_at_1": float(values.mean()), "ci95": half}
+    return {"recall_at_1": float(values.mean()), "ci95": student_half_width(values)}
 
 
 def _meets(rows: pd.DataFrame, direct: pd.Series) -> int | None:

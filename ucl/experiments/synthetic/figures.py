@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ucl.experiments.synthetic.summary import METHODS
+from ucl.experiments.synthetic.methods import METHODS
 from ucl.files import read_parquet
 from ucl.reporting.collected import Files
 from ucl.reporting.names import METHOD_COLOURS, METHOD_LABELS

@@ -6,15 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ucl.experiments.synthetic.training import REFERENCE
+from ucl.experiments.synthetic.methods import METHODS, REFERENCE
 from ucl.files import digest, read_parquet
-from ucl.learning.recalls import MONTE_CARLO
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten
 from ucl.worlds.draws import PROTOCOLS
 
 __all__ = [
-    "METHODS",
     "best_of_grid",
     "collect",
     "combine",
@@ -23,7 +21,6 @@ __all__ = [
     "tabulate_candidates",
     "tabulate_epochs",
 ]
-METHODS = ("direct", *MONTE_CARLO, "ground_truth", "bayes")
 
 
 def combine(tables: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
