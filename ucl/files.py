@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ __all__ = [
     "digest",
     "read_json",
     "replacing",
+    "why_not_a_file",
     "write_json",
     "write_parquet",
     "write_text",
@@ -40,6 +42,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def why_not_a_file(path: str | Path) -> str | None:
+    """Why a path is not to be opened for reading, in words; None for a regular file.
+
+    A pipe would wait for ever for its writer, a device may have no end.
+    """
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116
+    except (FileNotFoundError, ValueError):  # a null byte in a name is a ValueError
+        return "no such file"
+    except OSError as error:
+        return (error.strerror or type(error).__name__).lower()
+    return None if stat.S_ISREG(mode) else "not a regular file but a folder, pipe or device"
 
 
 def write_text(text: str, path: str | Path) -> None:
