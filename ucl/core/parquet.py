@@ -55,16 +55,25 @@ class ParquetRows(Rows):
         return plain_ids(column, self)
 
     def _read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
-        return self._take(np.arange(start, stop))
+        values = self._empty(stop - start)
+        with self.lock:
+            for group in np.flatnonzero((self.starts[:-1] < stop) & (self.starts[1:] > start)):
+                first = self.starts[group]
+                low, high = max(start, first), min(stop, self.starts[group + 1])
+                values[low - start : high - start] = self._load(int(group))[low - first : high - first]
+        return torch.from_numpy(values)
 
     def _take(self, index: Int64[np.ndarray, " m"]) -> Float[Tensor, "m d"]:
-        values = np.empty((len(index), self.shape[1]), np.float64 if self.dtype == torch.float64 else np.float32)
+        values = self._empty(len(index))
         groups = np.searchsorted(self.starts, index, side="right") - 1
         with self.lock:
             for group in np.unique(groups):
                 here = groups == group
                 values[here] = self._load(int(group))[index[here] - self.starts[group]]
         return torch.from_numpy(values)
+
+    def _empty(self, rows: int) -> np.ndarray:
+        return np.empty((rows, self.shape[1]), np.float64 if self.dtype == torch.float64 else np.float32)
 
     def _load(self, group: int) -> np.ndarray:
         if self.group is None or self.group[0] != group:
