@@ -181,7 +181,7 @@ class _Silent:
 
 
 def _read_log(path: Path) -> dict[str, dict[str, str]]:
-    return {row["clip"]: row for row in pq.read_table(path).to_pylist()} if path.exists() else {}
+    return {row["clip"]: row for row in pq.read_table(path, partitioning=None).to_pylist()} if path.exists() else {}
 
 
 def _table(log: Mapping[str, dict[str, str]]) -> pa.Table:

@@ -161,7 +161,7 @@ def _finished(path: Path, info: EncoderInfo, chunk: Mapping[str, Any]) -> bool:
 
 
 def _read_shard(path: Path, info: EncoderInfo) -> tuple[Store, list[str | None]]:
-    table = pq.read_table(path)
+    table = pq.read_table(path, partitioning=None)  # a folder named like `id=3` is no column
     good = table.filter(pa.compute.is_null(table["reason"])).combine_chunks()
     values = good["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     embeddings = torch.from_numpy(np.array(values, np.float32)).reshape(-1, info.width)
