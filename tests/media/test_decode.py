@@ -175,12 +175,21 @@ def test_two_mp3s_joined_are_told_whatever_headers_they_have(tmp_path):
         assert read_audio(joined, RATE).shape == (RATE,)
 
 
-@pytest.mark.parametrize("form", ["flac", "mp3", "ogg"])
+@pytest.mark.parametrize("form", ["wav", "flac", "mp3", "ogg"])
 def test_a_recording_that_breaks_off_is_refused(form, tmp_path):
     soundfile.write(tmp_path / f"x.{form}", tone(2), RATE)
     whole = (tmp_path / f"x.{form}").read_bytes()
     (tmp_path / f"half.{form}").write_bytes(whole[: len(whole) // 2])
     told(lambda: read_audio(tmp_path / f"half.{form}", RATE))
+
+
+def test_a_wav_that_was_written_to_a_pipe_is_read(tmp_path):
+    """Its length was not known when its header was written: ffmpeg leaves the largest number."""
+    soundfile.write(tmp_path / "x.wav", tone(1), RATE)
+    whole = (tmp_path / "x.wav").read_bytes()
+    assert (whole[:4], whole[36:40]) == (b"RIFF", b"data")
+    (tmp_path / "x.wav").write_bytes(whole[:4] + b"\xff" * 4 + whole[8:40] + b"\xff" * 4 + whole[44:])
+    assert read_audio(tmp_path / "x.wav", RATE).shape == (RATE,)
 
 
 def test_numbers_that_overflow_are_infinity_and_told(tmp_path):
@@ -243,6 +252,10 @@ def test_a_damaged_shard_is_made_again(tmp_path):
     (tmp_path / "00000.parquet").write_bytes(b"PAR1 and nothing")
     store, _ = embed(encoder, items, shards=tmp_path, batch=2, progress=False)
     assert store.embeddings.tolist() == [[4], [10]]
+
+
+def test_a_name_with_a_line_break_is_told_in_one_line(tmp_path):
+    assert told(lambda: read_image(tmp_path / "two\nlines.png")) == "no such file"
 
 
 def test_media_errors_are_input_errors(tmp_path):

@@ -81,6 +81,8 @@ def read_audio(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
             source_rate = file.samplerate
             mono = _decode(path, file, rate)
             kind = file.format
+        if kind in ("WAV", "WAVEX"):
+            _check_whole(path)
         if _is_joined(path, kind):
             raise MediaError(path, f"several recordings in one file; split it, or join them into one ({AUDIO_FORMATS})")
         if source_rate != rate:
@@ -147,6 +149,17 @@ def _decode(path: str | Path, file: soundfile.SoundFile, rate: int) -> Float[np.
     if read < claimed - (MP3_DELAY if file.format == "MP3" else 0):
         raise MediaError(path, f"it breaks off after {read} of {claimed} samples; get the whole file")
     return mono[:read]
+
+
+def _check_whole(path: str | Path) -> None:
+    """Refuse a WAV file that is shorter than its header claims: libsndfile reads what there is without a word.
+
+    Programs that write to a pipe leave the largest numbers there are, and some count the header's eight bytes twice.
+    """
+    with Path(path).open("rb") as file:
+        claimed, size = int.from_bytes(file.read(8)[4:], "little"), Path(path).stat().st_size
+    if size < claimed < 2**31 - 2**16:
+        raise MediaError(path, f"it breaks off after {size} of {claimed + 8} bytes; get the whole file")
 
 
 def _is_joined(path: str | Path, kind: str) -> bool:
