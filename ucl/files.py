@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,13 @@ import pyarrow.parquet as pq
 from ucl.seals import KEY, UNSEALED, check_seal, damaged, seal
 
 __all__ = [
+    "check_table",
     "digest",
     "read_json",
     "read_parquet",
     "read_table",
     "replacing",
+    "why_not_a_file",
     "write_json",
     "write_parquet",
     "write_table",
@@ -45,6 +48,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def why_not_a_file(path: str | Path) -> str | None:
+    """Why a path is not to be opened for reading, in words; None for a regular file.
+
+    A pipe would wait for ever for its writer, a device may have no end.
+    """
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116
+    except (FileNotFoundError, ValueError):  # a null byte in a name is a ValueError
+        return "no such file"
+    except OSError as error:
+        return (error.strerror or type(error).__name__).lower()
+    return None if stat.S_ISREG(mode) else "not a regular file but a folder, pipe or device"
 
 
 def write_text(text: str, path: str | Path) -> None:
@@ -84,14 +101,22 @@ def write_table(table: pa.Table, path: str | Path) -> None:
 
 def read_table(path: str | Path) -> pa.Table:
     """Read a Parquet file as an Arrow table; InputError where its seal does not hold."""
+    check_table(path)
     try:
-        found = (pq.read_metadata(path).metadata or {}).get(KEY.encode())
-        check_seal(path, None if found is None else found.decode(errors="replace"))
-        table = pq.read_table(path)
+        table = pq.read_table(path, partitioning=None)  # folders named a=b above it are no columns
     except pa.ArrowException:
         raise damaged(path) from None
     kept = {key: value for key, value in (table.schema.metadata or {}).items() if key != KEY.encode()}
     return table.replace_schema_metadata(kept or None)
+
+
+def check_table(path: str | Path) -> None:
+    """Raise InputError where a Parquet file's seal does not hold, or where it is no Parquet file."""
+    try:
+        found = (pq.read_metadata(path).metadata or {}).get(KEY.encode())
+    except pa.ArrowException:
+        raise damaged(path) from None
+    check_seal(path, None if found is None else found.decode(errors="replace"))
 
 
 def digest(path: str | Path) -> str:
