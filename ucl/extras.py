@@ -1,4 +1,4 @@
-"""Libraries that come only with an extra of the package: which extra brings which, told in one line where it is missing.
+"""Libraries that come only with an extra of the package: which brings which, told in one line where one is missing.
 
 `pip install ucl` brings what `ucl.core`, `ucl.learning`, `ucl.worlds`, `ucl.peers` and the command need; the rooms that
 need more ask for it first.
@@ -19,7 +19,7 @@ EXTRAS = {
     "audioset": ("yt_dlp",),
     "workflow": (
         "snakemake", "dvc", "mlflow", "filelock", "pandas", "scipy", "sklearn", "pydantic", "yaml", "soundfile", "PIL",
-        "huggingface_hub", "transformers", "matplotlib", "jinja2", "markdown", "tabulate",
+        "open_clip", "huggingface_hub", "transformers", "matplotlib", "jinja2", "markdown", "tabulate",
     ),
 }  # fmt: skip
 
