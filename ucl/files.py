@@ -32,7 +32,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     process leaves at most a hidden file behind, never half a `path`.
     """
     path = Path(os.path.realpath(path))  # through a link to what it points at
-    if path.exists() and not path.is_file():
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # a circle of links, a folder, a device
         raise InputError(f"{path} is not a file: name a file to write to")
     temporary = path.with_name(f".{path.stem[:50]}.{secrets.token_hex(4)}.tmp{path.suffix}")
     mode = _make(temporary, path)

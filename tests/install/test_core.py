@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import time
 from importlib import metadata
 from pathlib import Path
 
@@ -50,17 +49,19 @@ class Environment:
 
 
 def closure(name: str, path: list[str]) -> set[str]:
-    """A distribution and all that it requires here, without extras."""
-    names, queue = set(), [canonicalize_name(name)]
+    """A distribution and all that it requires here, with the extras that are asked for on the way."""
+    seen: set[tuple[str, str]] = set()
+    queue = [(canonicalize_name(name), "")]
     while queue:
-        name = queue.pop()
-        if name not in names:
-            names.add(name)
-            requirements = map(Requirement, next(iter(metadata.distributions(name=name, path=path))).requires or ())
-            queue += [
-                canonicalize_name(r.name) for r in requirements if not r.marker or r.marker.evaluate({"extra": ""})
-            ]
-    return names
+        name, extra = queue.pop()
+        if (name, extra) in seen:
+            continue
+        seen.add((name, extra))
+        found = next(iter(metadata.distributions(name=name, path=path)), None)
+        for requirement in map(Requirement, (found.requires or ()) if found else ()):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+                queue += [(canonicalize_name(requirement.name), inner) for inner in ("", *requirement.extras)]
+    return {name for name, _ in seen}
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,8 @@ def link(folder: Path) -> None:
     """Link what the wheel requires from the environment of the tests."""
     (site,) = folder.glob("lib/python*/site-packages")
     for name in closure("ucl", [str(site), *sys.path]) - {"ucl"}:
-        for file in metadata.distribution(name).files or ():
+        found = next(iter(metadata.distributions(name=name)), None)  # torch for a CPU lacks what it requires for a GPU
+        for file in (found.files or ()) if found else ():
             top, target = file.parts[0], site / file.parts[0]
             if top not in ("..", "__pycache__") and not target.exists():
                 target.symlink_to(Path(sysconfig.get_path("purelib")) / top)
@@ -143,16 +145,13 @@ def test_scores_and_retrieval(core: Environment) -> None:
 @pytest.mark.parametrize("words", HELP, ids=" ".join)
 def test_help_answers_at_once(core: Environment, words: list[str]) -> None:
     core.run("ucl", *words, "--help")  # the first call may compile
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        done = core.run("ucl", *words, "--help")
-        seconds.append(time.perf_counter() - start)
-        assert done.returncode == 0
-        assert done.stdout.startswith(" ".join(["Usage: ucl", *words]))
-        if min(seconds) < 1:
-            break
-    assert min(seconds) < 1
+    before = os.times()
+    done = core.run("ucl", *words, "--help")
+    after = os.times()
+    assert done.returncode == 0
+    assert done.stdout.startswith(" ".join(["Usage: ucl", *words]))
+    # Of the processor, which a busy machine hardly changes.
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 1
 
 
 def test_version(core: Environment) -> None:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -85,7 +86,11 @@ def _refused(out: Path, error: Exception) -> InputError:
 
 
 def _write_npz(grids: Grids, path: Path) -> None:
-    np.savez(path, **grids)
+    """What `numpy.savez` writes; that leaves its archive open where the disk is full, and fails once more at exit."""
+    with ZipFile(path, "w") as archive:
+        for name, grid in grids.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, grid, allow_pickle=False)
 
 
 def _write_npy(grids: Grids, path: Path) -> None:
