@@ -24,6 +24,7 @@ __all__ = [
     "log_sum_exp_scores",
     "merge",
 ]
+__version__ = "0.1.0"
 _MODULES = ("ucl.errors", "ucl.core.critics", "ucl.core.bank", "ucl.core.bridge", "ucl.core.result")
 
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ucl.errors import InputError
 from ucl.seals import KEY, UNSEALED, check_seal, damaged, seal
 
 __all__ = [
@@ -38,16 +38,31 @@ def replacing(path: str | Path) -> Iterator[Path]:
     On any exception (a full disk, Ctrl-C) the temporary file is removed and `path` keeps what it held. A killed
     process leaves at most a hidden file behind, never half a `path`.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
+    path = Path(os.path.realpath(path))  # through a link to what it points at
+    if path.is_symlink() or (path.exists() and not path.is_file()):  # a circle of links, a folder, a device
+        raise InputError(f"{path} is not a file: name a file to write to")
+    temporary = path.with_name(f".{path.stem[:50]}.{secrets.token_hex(4)}.tmp{path.suffix}")
+    mode = _make(temporary, path)
     try:
         yield temporary
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
+        temporary.chmod(mode)  # some libraries write for the owner alone
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _make(temporary: Path, path: Path) -> int:
+    """Make an empty file, and folders above it, so that a place one cannot write to is told at once; its mode."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch(exist_ok=False)
+        return temporary.stat().st_mode & 0o777
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(f"{path} cannot be written: something above it is a file, not a folder") from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def why_not_a_file(path: str | Path) -> str | None:
@@ -80,15 +95,14 @@ def read_json(path: str | Path) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as Parquet, sealed (`ucl.seals`), without its index."""
+def write_parquet(frame: Any, path: str | Path) -> None:
+    """Write a table of pandas, which is not imported here, as Parquet, sealed (`ucl.seals`), without its index."""
     write_table(pa.Table.from_pandas(frame, preserve_index=False), path)
 
 
-def read_parquet(path: str | Path) -> pd.DataFrame:
-    """Read a Parquet file; InputError where its seal does not hold."""
-    frame: pd.DataFrame = read_table(path).to_pandas()
-    return frame
+def read_parquet(path: str | Path) -> Any:
+    """Read a Parquet file as a table of pandas; InputError where its seal does not hold."""
+    return read_table(path).to_pandas()
 
 
 def write_table(table: pa.Table, path: str | Path) -> None:

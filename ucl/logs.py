@@ -8,7 +8,7 @@ __all__ = ["start_log"]
 
 
 def start_log(job: Any) -> None:
-    """Send standard error to the job's log as well: all that a job needs that computes nothing (else `runtime.start`)."""
+    """Send standard error to the job's log as well: all that a job without computing needs (else `runtime.start`)."""
     path = Path(job.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr = _Tee(sys.stderr, path.open("w", encoding="utf-8"))  # type: ignore[assignment]

@@ -8,20 +8,22 @@ from typing import Annotated
 import typer
 
 from ucl.errors import InputError
-from ucl.maze import layouts
-from ucl.maze.language import Grammar
-from ucl.runtime import prepare
 
 __all__ = ["maze_app"]
 
 maze_app = typer.Typer(help="Mazes, and agents that are told in words where to go.", no_args_is_help=True)
 Start = Annotated[str | None, typer.Option(metavar="X,Y", help="Where to start; drawn at random if left out.")]
-Weights = Annotated[Path | None, typer.Option(help="results/maze/<maze>/model.safetensors; if left out: train now.")]
+Weights = Annotated[
+    Path | None, typer.Option(help="results/maze/<name of the maze>/model.safetensors; if left out: train now.")
+]
 
 
 @maze_app.command("list")
 def list_mazes() -> None:
     """Name, size, free cells and number of phrases of every maze."""
+    from ucl.maze import layouts
+    from ucl.maze.language import Grammar
+
     for name in layouts.MAZES:
         layout = layouts.get(name)
         words = Grammar(layout)
@@ -32,7 +34,7 @@ def list_mazes() -> None:
 
 @maze_app.command()
 def play(
-    maze: Annotated[str, typer.Argument(help="A maze of `ucl maze list`, or a text map of . and #.")] = "fork",
+    maze: Annotated[str, typer.Argument(help="A maze that `ucl maze list` names, or a text map of . and #.")] = "fork",
     instruction: Annotated[str | None, typer.Argument(help="Where to go; asked for if left out.")] = None,
     start: Start = None,
     weights: Weights = None,
@@ -43,10 +45,14 @@ def play(
 ) -> None:
     """Type an instruction and watch direct comparison (D) beside LogSumExp (L).
 
-    Example: `ucl maze play fork "the first column" --start 4.5,6.5`
+    Example: ucl maze play fork "the first column" --start 4.5,6.5
     """
-    from ucl.experiments.maze.figures import animate
+    from ucl.cli.inputs import check_apart
+    from ucl.maze import layouts
+    from ucl.maze.drawing import animate
+    from ucl.maze.language import Grammar
     from ucl.maze.play import Agents, text_frame
+    from ucl.runtime import prepare
 
     layout = layouts.get(maze)
     place = _position(start)
@@ -54,6 +60,8 @@ def play(
         Grammar(layout).denotation(instruction)  # wrong words are told before agents are trained
     if save is not None and save.suffix != ".gif":
         raise InputError(f"--save {save}: an animation is a .gif; got {save.suffix or 'no suffix'}")
+    if save is not None:
+        check_apart(save, weights)
     prepare(1)
     agents = Agents(layout, weights, progress=sys.stderr.isatty())
     text = instruction or typer.prompt("Go to")

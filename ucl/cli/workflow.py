@@ -7,9 +7,6 @@ from typing import Annotated
 import typer
 
 from ucl.errors import InputError
-from ucl.experiments.params import Params, describe, load_params
-from ucl.files import read_json
-from ucl.reporting.tracking import log_runs
 
 __all__ = ["params", "track"]
 
@@ -19,14 +16,16 @@ def params(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check a parameter file and say what each key means."""
+    from ucl.experiments.params import Params, describe, load_params
+
     if not file.exists():
         raise InputError(f"{file} does not exist: run from the repository's root, or name a parameter file")
     rows = describe(Params, load_params(file))
     if as_json:
-        print(json.dumps([{"key": key, "value": value, "meaning": meaning} for key, value, meaning in rows]))
+        typer.echo(json.dumps([{"key": key, "value": value, "meaning": meaning} for key, value, meaning in rows]))
         return
     for key, value, meaning in rows:
-        print(f"{key} = {json.dumps(value)}\n    {meaning}")
+        typer.echo(f"{key} = {json.dumps(value)}\n    {meaning}")
 
 
 def track(
@@ -35,15 +34,19 @@ def track(
     ] = None,
 ) -> None:
     """Log runs to MLflow that no server could take when they were made; what is there is not logged twice."""
+    from ucl.reporting.tracking import log_runs
+
     pending = files or [path for path in sorted(Path("results").glob("*/runs.json")) if _is_pending(path)]
     for path in pending:
         if not path.exists():
             raise InputError(f"{path} does not exist: name a runs.json that the workflow wrote")
         if not log_runs(path, path.with_name("tracked.json")):
             raise typer.Exit(1)
-    print(f"{len(pending)} files of runs logged")
+    typer.echo(f"{len(pending)} files of runs logged")
 
 
 def _is_pending(runs: Path) -> bool:
+    from ucl.files import read_json
+
     receipt = runs.with_name("tracked.json")
     return not receipt.exists() or read_json(receipt)["pending"] is not None

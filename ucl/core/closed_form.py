@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.polynomial import Polynomial
-from scipy.special import ive
 from torch import Tensor
 
 from ucl.core.critics import Cosine, accurate_squared_distances
@@ -17,7 +16,6 @@ from ucl.core.critics import Cosine, accurate_squared_distances
 __all__ = ["gaussian_log_ratio", "log_mean_exp_on_sphere", "uniform_log_ratio"]
 
 LARGE_ORDER = 20.0  # from this order of the Bessel function on, the uniform (Debye) expansion is used
-LARGE_ARGUMENT = 1e5  # from this argument on, at smaller orders, Hankel's expansion is used
 TERMS = 12
 
 
@@ -46,15 +44,13 @@ def log_mean_exp_on_sphere(k: Float[np.ndarray, "*s"], d: int) -> Float[np.ndarr
     small = k * k < d  # the power series is at its best: it converges within few terms, relative error and all
     out[small] = _series(k[small], d)
     rest = k[~small]
-    if nu >= LARGE_ORDER:
-        out[~small] = _debye(rest, nu)
-    else:
-        large = rest > LARGE_ARGUMENT
-        values = np.empty_like(rest)
-        values[large] = _hankel(rest[large], nu)
-        with np.errstate(divide="ignore"):
-            values[~large] = np.log(ive(nu, rest[~large])) + rest[~large]
-        out[~small] = values + math.lgamma(nu + 1) + nu * np.log(2 / rest)
+    steps = max(0, math.ceil(LARGE_ORDER - nu))
+    value, ratio = _debye(rest, nu + steps)
+    for order in range(steps, 0, -1):  # down to nu by I_(m-1) = I_(m+1) + 2m/k I_m: every term is positive
+        m = nu + order
+        value += np.log1p(rest * ratio / (2 * m))
+        ratio = rest / (2 * m + rest * ratio)
+    out[~small] = value
     return out
 
 
@@ -83,38 +79,32 @@ def _series(k: Float[np.ndarray, " s"], d: int) -> Float[np.ndarray, " s"]:
     return np.log1p(total)
 
 
-def _debye_polynomials(terms: int) -> list[Polynomial]:
-    """U_j of the uniform expansion of I_nu(nu z) (DLMF 10.41.9)."""
-    p, polynomials = Polynomial([0, 1]), [Polynomial([1])]
+def _debye_polynomials(terms: int) -> tuple[list[Polynomial], list[Polynomial]]:
+    """U_j of the uniform expansion of I_nu(nu z) (DLMF 10.41.9), and (U_j - V_j) / (p (1 - p^2)), V_j for I_nu'."""
+    p, values, slopes = Polynomial([0, 1]), [Polynomial([1])], [Polynomial([0])]
     for _ in range(terms):
-        u = polynomials[-1]
-        polynomials.append(p**2 * (1 - p**2) * u.deriv() / 2 + ((1 - 5 * p**2) * u).integ() / 8)
-    return polynomials
+        u = values[-1]
+        values.append(p**2 * (1 - p**2) * u.deriv() / 2 + ((1 - 5 * p**2) * u).integ() / 8)
+        slopes.append(u / 2 + p * u.deriv())
+    return values, slopes
 
 
-DEBYE = _debye_polynomials(TERMS)
+DEBYE, DEBYE_SLOPES = _debye_polynomials(TERMS)
 # Stirling's series of log Gamma(nu + 1) - (nu log nu - nu + log(2 pi nu) / 2), in odd powers of 1 / nu (DLMF 5.11.1).
 STIRLING = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156]
 
 
-def _debye(k: Float[np.ndarray, " s"], nu: float) -> Float[np.ndarray, " s"]:
-    """Large orders: the uniform expansion (DLMF 10.41.3), its leading terms joined with Stirling's by hand.
+def _debye(k: Float[np.ndarray, " s"], nu: float) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, " s"]]:
+    """Large orders: log 0F1(nu + 1; k^2/4) and I_(nu+1)(k) / I_nu(k) by the uniform expansion (DLMF 10.41.3, 10.41.5).
 
-    The large terms nu log nu and log Gamma cancel exactly, which leaves nu (w - 1 - log((1 + w) / 2)) with
-    w = sqrt(1 + z^2).
+    The large terms nu log nu and log Gamma cancel exactly, joined with Stirling's by hand, which leaves
+    nu (w - 1 - log((1 + w) / 2)) with w = sqrt(1 + z^2). The ratio is I_nu'/I_nu - 1/z, again without what cancels.
     """
     z = k / nu
     w = np.hypot(1, z)
     excess = z * (z / (1 + w))  # w - 1, also where z is small
     sums = sum(DEBYE[j](1 / w) / nu**j for j in range(1, TERMS + 1))
+    slopes = sum(DEBYE_SLOPES[j](1 / w) / nu**j for j in range(1, TERMS + 1))
     stirling = sum(coefficient / nu ** (2 * i + 1) for i, coefficient in enumerate(STIRLING))
-    return nu * (excess - np.log1p(excess / 2)) - np.log(w) / 2 + np.log1p(sums) + stirling
-
-
-def _hankel(k: Float[np.ndarray, " s"], nu: float) -> Float[np.ndarray, " s"]:
-    """log I_nu(k) for k far above nu (DLMF 10.40.1)."""
-    term, total = np.ones_like(k), np.zeros_like(k)
-    for j in range(1, TERMS):
-        term = -term * (4 * nu * nu - (2 * j - 1) ** 2) / (8 * j * k)
-        total += term
-    return k - np.log(2 * np.pi * k) / 2 + np.log1p(total)
+    value = nu * (excess - np.log1p(excess / 2)) - np.log(w) / 2 + np.log1p(sums) + stirling
+    return value, z / (1 + w) - z / w**2 * slopes / (1 + sums)

@@ -2,14 +2,27 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 __all__ = ["Section"]
 
 Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+LogScale = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]  # scales from 1/22,000 to 22,000
+Text = Annotated[str, Field(min_length=1)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]  # a part of paths: no dot, no slash
 CriticName = Literal["cosine", "dot", "l2"]
+
+
+def _refuse_repeats(values: list[Any]) -> list[Any]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise ValueError(f"{value!r} is repeated: list it once")
+    return values
+
+
+Distinct = AfterValidator(_refuse_repeats)
 
 
 class Section(BaseModel):
@@ -45,14 +58,14 @@ class GaussianTraining(GaussianData):
     """Contrastive models of the Gaussian world."""
 
     dimension: Count = Field(description="dimension d of the representations")
-    log_scale: Annotated[float, Field(allow_inf_nan=False)] = Field(
+    log_scale: LogScale = Field(
         description="initial value s0 of the learned log scale s; scores are exp(s) times the similarity"
     )
     norm_penalty: NotNegative = Field(description="weight of the mean squared norm of the representations in the loss")
     epochs: Count = Field(description="passes over the training pairs")
     batch_size: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch")
     learning_rate: Positive = Field(description="learning rate of Adam")
-    decay_epoch: Count = Field(description="epoch from which the learning rate is a tenth")
+    decay_epoch: Count = Field(description="epoch from which the learning rate is a tenth; `epochs`: never")
     candidates: Annotated[int, Field(ge=2)] = Field(description="candidates of the Recall@1 shown per epoch")
 
     @property
@@ -70,3 +83,14 @@ class GaussianTraining(GaussianData):
         if not self.candidates <= self.validation <= self.pairs:
             raise ValueError(f"validation must lie between candidates ({self.candidates}) and pairs ({self.pairs})")
         return self
+
+    @model_validator(mode="after")
+    def _decay_within_training(self) -> "GaussianTraining":
+        check_decay(self.decay_epoch, self.epochs)
+        return self
+
+
+def check_decay(decay_epoch: int, epochs: int) -> None:
+    """Raise where the learning rate would decay after training has ended."""
+    if decay_epoch > epochs:
+        raise ValueError(f"decay_epoch must be at most epochs ({epochs}): got {decay_epoch}")

@@ -4,9 +4,13 @@ Importing this package registers the Gymnasium environments: `ucl/LanguageMaze-v
 one for each maze, such as `ucl/LanguageMaze-Fork-v0`.
 """
 
-from gymnasium.envs.registration import register, registry
+from ucl.extras import needs
 
-from ucl.maze.layouts import MAZES
+needs("maze", "gymnasium", "pandas", "scipy")
+
+from gymnasium.envs.registration import register, registry  # noqa: E402
+
+from ucl.maze.layouts import MAZES  # noqa: E402
 
 __all__ = ["environment_id"]
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ucl.experiments.settings import Count, NotNegative, Positive, Section
+from ucl.experiments.settings import Count, Distinct, NotNegative, Positive, Section, Text
 
 
 class EmbedDims(Section):
@@ -31,8 +31,14 @@ class ContrastiveTraining(Section):
 class HeldOut(Section):
     """Voices or speakers that training never hears."""
 
-    validation: list[str] = Field(min_length=1, description="on whom settings may be chosen")
-    test: list[str] = Field(min_length=1, description="on whom the report's numbers are measured")
+    validation: Annotated[list[Text], Distinct] = Field(min_length=1, description="on whom settings may be chosen")
+    test: Annotated[list[Text], Distinct] = Field(min_length=1, description="on whom the report's numbers are measured")
+
+    @model_validator(mode="after")
+    def _apart(self) -> "HeldOut":
+        if both := set(self.validation) & set(self.test):
+            raise ValueError(f"validation and test must be apart: both hold {', '.join(sorted(both))}")
+        return self
 
 
 SuiteName = Literal["digits", "recorded_digits", "audioset", "folder"]
@@ -41,18 +47,20 @@ SuiteName = Literal["digits", "recorded_digits", "audioset", "folder"]
 class Bridging(Section):
     """Experiment `bridging` (sections 6.2.1, 6.2.2 and C.2)."""
 
-    suites: list[SuiteName] = Field(
+    suites: Annotated[list[SuiteName], Distinct] = Field(
         min_length=1,
         description="what to bridge: digits (shipped), recorded_digits (DVC), audioset (network), folder (one's own)",
     )
     seeds: Count = Field(description="sets of encoders that are trained, each with its own draws; digits suites only")
     embed_dims: EmbedDims
     training: ContrastiveTraining
-    candidates: list[Annotated[int, Field(ge=2)]] = Field(
+    candidates: Annotated[list[Annotated[int, Field(ge=2)]], Distinct] = Field(
         min_length=1, description="candidates a query is ranked among; the first number is the metrics'"
     )
     draws: Count = Field(description="random candidate sets per query")
-    bank_sizes: list[Count] = Field(min_length=1, description="phrases in the bank; the whole grammar is added")
+    bank_sizes: Annotated[list[Count], Distinct] = Field(
+        min_length=1, description="phrases in the bank; the whole grammar is added"
+    )
     bank_draws: Count = Field(description="random banks per size and seed")
     voices: HeldOut = Field(description="suite digits: synthetic voices")
     speakers: HeldOut = Field(description="suite recorded_digits: people")
@@ -65,8 +73,8 @@ class PretrainedModel(Section):
     library: Literal["open_clip", "laion_clap", "imagebind", "languagebind", "precomputed"] = Field(
         description="who loads it"
     )
-    model: str = Field(description="architecture, by the library's name for it")
-    weights: str | None = Field(
+    model: Text = Field(description="architecture, by the library's name for it")
+    weights: Text | None = Field(
         description="checkpoint: the library's or the hub's name, a path (precomputed: a folder), or null"
     )
 
@@ -80,7 +88,7 @@ class Media(Section):
     joint_image: PretrainedModel | None = Field(description="joint model with images in the middle, or null")
     clips: Count = Field(description="AudioSet evaluation clips to ask for; those that cannot be had are logged")
     pause: NotNegative = Field(description="seconds between the beginnings of two downloads")
-    manifest: str = Field(description="suite `folder`: CSV or Parquet file with the columns id, audio, image, text")
+    manifest: Text = Field(description="suite `folder`: CSV or Parquet file with the columns id, audio, image, text")
     batch: Count = Field(description="items in a batch of the encoders")
     max_failed: Annotated[float, Field(ge=0, le=1)] = Field(description="share of files that may be unreadable")
 

@@ -1,14 +1,16 @@
 """Section `disparate` of `params.yaml`."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from ucl.experiments.settings import Count, GaussianTraining
+from ucl.experiments.settings import Count, Distinct, GaussianTraining
 
 
 class Disparate(GaussianTraining):
     """Experiment `disparate` (section 6.2, Fig. 3 right): two models that share only the modality."""
 
-    dimensions_bc: list[Count] = Field(
+    dimensions_bc: Annotated[list[Count], Distinct] = Field(
         min_length=1, description="dimensions of the B-C model's representations; the A-B model's is `dimension`"
     )
     evaluate_every: Count = Field(description="epochs between two points of the learning curves")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ucl.experiments.settings import Count, Positive, Section
+from ucl.experiments.settings import Count, Distinct, Positive, Section
 from ucl.maze.layouts import MAZES
 
 MazeName = Literal[tuple(MAZES)]
@@ -48,5 +48,9 @@ class MazeTest(Section):
 class Maze(MazeData, MazeTraining, MazeTest):
     """Experiment `maze` (section 6.3, appendix D, Figs. 9 to 13)."""
 
-    mazes: list[MazeName] = Field(min_length=1, description="mazes, see `ucl maze list`; `fork` is always shown")
-    banks: list[Count] = Field(min_length=1, description="bank sizes of the study of bank size, in the maze `fork`")
+    mazes: Annotated[list[MazeName], Distinct] = Field(
+        min_length=1, description="mazes, see `ucl maze list`; `fork` is always shown"
+    )
+    banks: Annotated[list[Count], Distinct] = Field(
+        min_length=1, description="bank sizes of the study of bank size, in the maze `fork`"
+    )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ucl.experiments.peers.scenes import SCENES
-from ucl.experiments.settings import Count, GaussianTraining, NotNegative, Positive, Section
+from ucl.experiments.settings import Count, Distinct, GaussianTraining, NotNegative, Positive, Section
 
 SceneName = Literal[tuple(SCENES)]
 
@@ -36,7 +36,7 @@ class Xor(Section):
 class Peers(GaussianTraining):
     """Experiment `peers`: every way to bridge, on every world whose truth is known."""
 
-    scenes: list[SceneName] = Field(min_length=1, description="worlds, and how they are learned")
+    scenes: Annotated[list[SceneName], Distinct] = Field(min_length=1, description="worlds, and how they are learned")
     memory: Count = Field(description="training samples of A and of C that C-MCR sees; of B that Symile sums over")
     shared_noise: NotNegative = Field(description="standard deviation of the shared noise in the world `dependent`")
     wide: WideEncoders

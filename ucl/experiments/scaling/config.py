@@ -4,7 +4,18 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from ucl.experiments.settings import Count, Dims, GaussianTraining, NotNegative, Positive, Section
+from ucl.experiments.settings import (
+    Count,
+    Dims,
+    FileName,
+    GaussianTraining,
+    LogScale,
+    NotNegative,
+    Positive,
+    Section,
+    Text,
+    check_decay,
+)
 
 
 class ScalingRun(Section):
@@ -34,17 +45,17 @@ class JointModel(Section):
 class Scaling(ScalingRun):
     """Experiment `scaling` (appendix C.1, Fig. 5)."""
 
-    models: dict[str, JointModel] = Field(min_length=1, description="joint models to train, by role")
-    files: dict[str, str] = Field(
+    models: dict[FileName, JointModel] = Field(min_length=1, description="joint models to train, by role")
+    files: dict[FileName, Text] = Field(
         description="embedding files (safetensors) of other models, by name; see ucl.experiments.scaling.summary"
     )
     noise: NotNegative = Field(description="standard deviation of the noise on each coordinate of A and of C")
     pairs: Annotated[int, Field(ge=2)] = Field(description="training pairs of (A, B) and of (B, C)")
-    log_scale: Annotated[float, Field(allow_inf_nan=False)] = Field(description="initial log scale of the critic")
+    log_scale: LogScale = Field(description="initial log scale of the critic")
     epochs: Count = Field(description="passes over the training pairs")
     batch_size: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch")
     learning_rate: Positive = Field(description="learning rate of Adam")
-    decay_epoch: Count = Field(description="epoch from which the learning rate is a tenth")
+    decay_epoch: Count = Field(description="epoch from which the learning rate is a tenth; `epochs`: never")
 
     def training(self, model: str) -> GaussianTraining:
         """How one of the models is trained: a single seed of the Gaussian world."""
@@ -56,4 +67,9 @@ class Scaling(ScalingRun):
     def _distinct_names(self) -> "Scaling":
         if both := set(self.models) & set(self.files):
             raise ValueError(f"models and files must have different names: both hold {', '.join(sorted(both))}")
+        return self
+
+    @model_validator(mode="after")
+    def _decay_within_training(self) -> "Scaling":
+        check_decay(self.decay_epoch, self.epochs)
         return self

@@ -1,0 +1,115 @@
+"""What the command writes: whole or not at all, and never more than the machine can hold."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
+
+from ucl.core.result import BridgeResult
+from ucl.errors import InputError
+
+__all__ = ["bank_folder", "check_grid", "check_suffix", "write"]
+
+PAIR_BYTES = 40  # of memory per pair of a query and a candidate at the peak of `ucl score`: three grids and their sums
+Grids = Mapping[str, np.ndarray]
+
+
+def check_suffix(out: Path) -> None:
+    """Raise unless the name says how to write."""
+    if out.suffix not in WRITERS:
+        raise InputError(f"--out must end in {', '.join(WRITERS)}: got {out}")
+
+
+def check_grid(n: int, k: int) -> None:
+    """Raise where a grid of `n` queries and `k` candidates cannot be held by this machine."""
+    needed, memory = n * k * PAIR_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > memory:
+        raise InputError(
+            f"a grid of {n} x {k} scores takes {needed:,} bytes, more than this machine's {memory:,}: "
+            "score fewer rows at a time, or use `ucl retrieve`, which never holds the grid"
+        )
+
+
+def write(result: BridgeResult, temporary: Path, out: Path) -> None:
+    """Write a result under a temporary name, in the format that the name says."""
+    grids = {"scores": result.scores}
+    if out.suffix != ".npy":
+        grids |= {"standard_error": result.standard_error, "effective_sample_size": result.effective_sample_size}
+    try:
+        WRITERS[out.suffix]({name: grid.cpu().numpy() for name, grid in grids.items()}, temporary)
+    except (OSError, SafetensorError) as error:
+        raise _refused(out, error) from None
+
+
+@contextmanager
+def bank_folder(out: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `out`; on success it becomes `out`, in the place of a bank that was there."""
+    folder = Path(os.path.realpath(out))
+    _check_replaceable(folder, out)
+    temporary = folder.with_name(f".{folder.name[:50]}.{secrets.token_hex(4)}.tmp")
+    old = temporary.with_suffix(".old")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if folder.exists():
+            folder.rename(old)
+        temporary.rename(folder)
+    except (OSError, SafetensorError) as error:
+        raise _refused(out, error) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_replaceable(folder: Path, out: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InputError(f"--out {out} is not a folder: name the folder that the bank is to be")
+    others = [path.name for path in folder.iterdir() if not path.name.startswith(("bank.json", "part-"))]
+    if others:
+        raise InputError(f"--out {out} holds other things than a bank ({others[0]}): name a new or an empty folder")
+
+
+def _refused(out: Path, error: Exception) -> InputError:
+    reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    return InputError(f"cannot write {out}: {reason}; nothing was changed")
+
+
+def _write_npz(grids: Grids, path: Path) -> None:
+    """What `numpy.savez` writes; that leaves its archive open where the disk is full, and fails once more at exit."""
+    with ZipFile(path, "w") as archive:
+        for name, grid in grids.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, grid, allow_pickle=False)
+
+
+def _write_npy(grids: Grids, path: Path) -> None:
+    np.save(path, grids["scores"], allow_pickle=False)
+
+
+def _write_tensors(grids: Grids, path: Path) -> None:
+    save_file({name: np.ascontiguousarray(grid) for name, grid in grids.items()}, path)
+
+
+def _write_table(grids: Grids, path: Path) -> None:
+    n, k = grids["scores"].shape
+    pairs = {"query": np.repeat(np.arange(n), k), "candidate": np.tile(np.arange(k), n)}
+    pq.write_table(pa.table(pairs | {name: grid.ravel() for name, grid in grids.items()}), path)
+
+
+WRITERS: dict[str, Callable[[Grids, Path], None]] = {
+    ".npz": _write_npz,
+    ".npy": _write_npy,
+    ".safetensors": _write_tensors,
+    ".parquet": _write_table,
+}
