@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata
 
-from ucl.statistics.retrieval import centred_error, expected_rank, median_rank, recall_at_k, recall_in_groups
+from ucl.statistics.retrieval import centred_error, expected_rank, median_rank, recall, recall_at_k, recall_in_groups
 
 # Few different values, so that ties abound.
 tied_scores = st.integers(1, 9).flatmap(lambda n: arrays(np.float64, (n, n), elements=st.sampled_from([0.0, 1.0, 2.0])))
