@@ -2,13 +2,14 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 
-from ucl.files import digest, read_json, replacing, write_json, write_parquet
+from ucl.files import digest, read_json, replacing, why_not_a_file, write_json, write_parquet
 from ucl.tensors import read_tensors, write_tensors
 
 
@@ -56,3 +57,17 @@ def test_json_refuses_what_json_does_not_know(tmp_path: Path) -> None:
 def test_digest_is_sha256_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     assert digest(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_only_a_regular_file_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    assert why_not_a_file(tmp_path / "file") is None
+    assert why_not_a_file(str(tmp_path / "link")) is None
+    for name in ("pipe", "endless", "."):
+        assert why_not_a_file(tmp_path / name) == "not a regular file but a folder, pipe or device"
+    assert why_not_a_file(tmp_path / "gone") == why_not_a_file("null\0") == "no such file"
+    assert why_not_a_file(tmp_path / "file" / "below") == "not a directory"
+    assert why_not_a_file("n" * 300) == "file name too long"

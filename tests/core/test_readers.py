@@ -13,6 +13,7 @@ from bridge_oracle import truth
 from safetensors.numpy import save_file
 
 from ucl import Bank, Bridge, Cosine, InputError
+from ucl.core.parquet import ParquetRows
 from ucl.core.readers import as_rows
 
 N, D = 23, 4
@@ -207,6 +208,23 @@ def test_two_files_are_joined_by_id(tmp_path, form, strings) -> None:
     bad[order[7], 1] = np.inf
     two = saved_with_ids(tmp_path, form, "two", bad[order], [ids[i] for i in order])
     assert "row 7 holds infinity; remove the row from" in told(lambda: Bank(one, two).for_c.read(0, 60))
+
+
+def test_a_file_in_another_order_is_decoded_once(tmp_path, monkeypatch) -> None:
+    ids, x, y = [f"t{i}" for i in range(N)], draw(), draw(seed=1)
+    one = saved_with_ids(tmp_path, "parquet", "one", x, ids)
+    bank = Bank(one, saved_with_ids(tmp_path, "parquet", "two", y[::-1], ids[::-1]))
+    decoded: list[int] = []
+    decode = ParquetRows._decode
+    monkeypatch.setattr(ParquetRows, "_decode", lambda self, *args: decoded.append(args[0]) or decode(self, *args))
+    for _ in range(3):
+        for start in range(N):
+            assert np.array_equal(bank.for_c.read(start, start + 1).numpy(), y[start : start + 1])
+    assert decoded == [1, 2, 3]  # the first of four row groups is decoded when the file is opened
+
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
+    bank = Bank(one, tmp_path / "two.parquet")
+    assert "no room for the rows of" in told(lambda: bank.for_c.read(0, 3))
 
 
 def test_ids_join_between_kinds_of_files_and_ways_of_writing(tmp_path) -> None:

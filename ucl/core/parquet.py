@@ -1,6 +1,7 @@
 """Rows from a Parquet file: a column of lists of floats, or a table of nothing but floats; a row group at a time."""
 
 import json
+import tempfile
 import threading
 from typing import Any
 
@@ -17,6 +18,8 @@ from ucl.errors import InputError, one_line
 
 __all__ = ["ParquetRows"]
 
+COPY_ROWS = 2**14  # rows that are copied at a time
+
 
 class ParquetRows(Rows):
     """A column of lists of floats (any of Arrow's kinds of list), or every column of a table of floats.
@@ -28,7 +31,8 @@ class ParquetRows(Rows):
     def __init__(self, path: str, key: str | None, name: str) -> None:
         self.name, self.path = name, path
         self.file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
-        self.lock = threading.Lock()
+        self.lock, self.copying = threading.Lock(), threading.Lock()
+        self.copy: np.ndarray | None = None  # where rows are asked for in another order
         self.group: tuple[int, np.ndarray] | None = None
         schema = self.file.schema_arrow
         self.list_column, self.columns = _columns(schema, key, f"{name}: {path}")
@@ -64,16 +68,30 @@ class ParquetRows(Rows):
         return torch.from_numpy(values)
 
     def _take(self, index: Int64[np.ndarray, " m"]) -> Float[Tensor, "m d"]:
-        values = self._empty(len(index))
-        groups = np.searchsorted(self.starts, index, side="right") - 1
-        with self.lock:
-            for group in np.unique(groups):
-                here = groups == group
-                values[here] = self._load(int(group))[index[here] - self.starts[group]]
-        return torch.from_numpy(values)
+        with self.copying:
+            if self.copy is None:
+                self.copy = self._decoded()
+        return torch.from_numpy(self.copy[index])
+
+    def _decoded(self) -> np.ndarray:
+        """The file's rows in a temporary file, mapped: in another order every block would decode every row group."""
+        try:
+            with tempfile.TemporaryFile() as file:
+                for start in range(0, len(self), COPY_ROWS):
+                    file.write(self._read(start, min(start + COPY_ROWS, len(self))).numpy().tobytes())
+                file.flush()
+                return np.memmap(file, self._kind(), "r", shape=self.shape)
+        except OSError as error:
+            raise InputError(
+                f"{self.name}: no room for the rows of {self.path} in {tempfile.gettempdir()}: {one_line(error)}; "
+                "set TMPDIR to another disk, or write both files in one order"
+            ) from None
 
     def _empty(self, rows: int) -> np.ndarray:
-        return np.empty((rows, self.shape[1]), np.float64 if self.dtype == torch.float64 else np.float32)
+        return np.empty((rows, self.shape[1]), self._kind())
+
+    def _kind(self) -> type:
+        return np.float64 if self.dtype == torch.float64 else np.float32
 
     def _load(self, group: int) -> np.ndarray:
         if self.group is None or self.group[0] != group:

@@ -92,7 +92,8 @@ def check_matrix(shape: tuple[int, ...], kind: str, floating: bool, name: str) -
 def in_order_of(first: Rows, second: Rows) -> Rows:
     """`second` in the order of `first`, row by row of one id, where both have ids; else as it is.
 
-    Only ids are held in memory. Raises InputError where an id is missing on one side or, in another order, not unique.
+    Only ids are held in memory; a Parquet file in another order is decoded into a temporary file once. Raises
+    InputError where an id is missing on one side or, in another order, not unique.
     """
     if first is second or (ours := first.ids()) is None or (theirs := second.ids()) is None:
         return second
