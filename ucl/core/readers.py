@@ -49,6 +49,8 @@ def as_rows(source: Any, name: str) -> Rows:
         return _open(str(source), name)
     if isinstance(source, Tensor):
         return _TensorRows(source, name)
+    if isinstance(source, np.ma.MaskedArray):
+        raise InputError(f"{name} must be a plain array: got a masked one; leave out the masked rows and use .data")
     if isinstance(source, np.ndarray):
         return _ArrayRows(source, name)
     raise InputError(
@@ -73,11 +75,11 @@ class _TensorRows(Rows):
         _check(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), tensor.dtype in FLOATS, name)
         self.shape = (tensor.shape[0], tensor.shape[1])
         self.dtype = torch.float64 if tensor.dtype == torch.float64 else torch.float32
-        self.tensor = tensor.to(self.dtype)
-        check_finite(self.tensor, name)
+        self.tensor = tensor  # the caller's own: converted when read, so that what is read is what it holds
+        check_finite(tensor, name)
 
     def read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
-        return self.tensor[start:stop]
+        return self.tensor[start:stop].to(self.dtype)
 
 
 class _ArrayRows(Rows):
@@ -88,15 +90,13 @@ class _ArrayRows(Rows):
         self.dtype = torch.float64 if array.dtype.itemsize > 4 else torch.float32
         self.in_memory = not isinstance(array, np.memmap)
         if self.in_memory:
-            dtype = np.float64 if self.dtype == torch.float64 else np.float32
-            self.array = np.require(array, dtype, ["C", "W"])
             check_finite(self.read(0, len(self)), name)
 
     def read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
-        block = self.array[start:stop]
-        if not self.in_memory:  # a copy: torch cannot hold read-only or foreign-endian memory
-            block = np.array(block, dtype=np.float64 if self.dtype == torch.float64 else np.float32)
-        return torch.from_numpy(block)
+        block, dtype = self.array[start:stop], np.float64 if self.dtype == torch.float64 else np.float32
+        if self.in_memory:  # a copy where torch cannot hold it: read-only or foreign-endian memory, another type
+            return torch.from_numpy(np.require(block, dtype, ["C", "W"]))
+        return torch.from_numpy(np.array(block, dtype=dtype))
 
 
 class _SafetensorsRows(Rows):
