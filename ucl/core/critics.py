@@ -104,6 +104,11 @@ class Critic(ABC):
         if not bool(((scale > 0) & torch.isfinite(scale)).all()):
             raise InputError(f"scale must be positive and finite: got {self.scale}; give exp(logit_scale) of the model")
 
+    @property
+    def number(self) -> float:
+        """The scale, if there is one, as a number."""
+        return float(as_scale(self.scale).detach())
+
     def __call__(self, x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
         """Score every row of `x` against every row of `y`."""
         scale = self.scale
@@ -273,6 +278,19 @@ class _Similarity(torch.autograd.Function):
         scores, *scale = ctx.saved_tensors
         for_scale = (gradient * scores).sum_to_size(scale[0].shape) / scale[0] if ctx.needs_input_grad[3] else None
         return None, *ctx.pull(gradient), for_scale
+
+
+def check_critic(critic: Any, name: str) -> None:
+    """Raise unless `critic` is one, with one scale."""
+    if not isinstance(critic, Critic):
+        raise InputError(f"{name} must be a critic with its scale, as in Cosine(scale=100.0): got {described(critic)}")
+    scales = as_scale(critic.scale).numel()
+    if scales != 1:
+        raise InputError(f"{name} must have one scale: got {scales}; use one bridge each")
+
+
+def described(value: Any) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
 CRITICS: dict[str, type[Critic]] = {c.name: c for c in (Cosine, Dot, NegativeL2, NegativeSquaredL2)}

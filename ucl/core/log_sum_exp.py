@@ -12,10 +12,10 @@ samples is off by at most (128 + m / 128) 2^-24, about 1e-5, even where equal te
 
 **Certificate.** What remains is underflow. With q the smallest normal number of the working precision, an entry of E or
 F below 1.1 q is replaced by that (`ucl.core.exponential`) and a product below q may become zero (denormals may be
-flushed), so a block is off by at most `4 m q exp(p_a + q_c)`; float64 sums lose at most `4 M 2^-1022` more. Both are added up for
-every entry. An entry is certified if what it may be off by is below `loss` (2^-27 in float32, 2^-47 in float64) of what
-was found, hence its logarithm is off by no more than that. The bound holds whatever the scores are; a check for
-infinities or zeros would not do, since a sum of denormals is finite, positive and wrong.
+flushed), so a block is off by at most `4 m q exp(p_a + q_c)`; float64 sums lose at most `4 M 2^-1022` more. Both are
+added up for every entry. An entry is certified if what it may be off by is below `loss` (2^-27 in float32, 2^-47 in
+float64) of what was found, hence its logarithm is off by no more than that. The bound holds whatever the scores are; a
+check for infinities or zeros would not do, since a sum of denormals is finite, positive and wrong.
 
 **Wide range.** What float32 leaves uncertified is evaluated again by the same products in float64, whose range is
 exp(-708) instead of exp(-87): enough wherever the scales add up to less than 350.
@@ -42,6 +42,7 @@ from torch import Tensor
 from ucl.core.critics import dot_products
 from ucl.core.exponential import exp_
 from ucl.core.tight_blocks import group_rows
+from ucl.errors import InputError
 
 __all__ = ["Exponentials", "LogSums", "ScoreBlocks", "ScorePair", "log_sums"]
 
@@ -111,6 +112,8 @@ def log_sums(blocks: ScoreBlocks, dtype: torch.dtype) -> LogSums:
     recomputed = certified.numel() - int(certified.count_nonzero())
     if recomputed:
         _recompute(blocks, sums.pairs, ~certified, dtype)
+    if not all(bool(torch.isfinite(value).all()) for value in (sums.pairs, sums.rows, sums.columns)):
+        raise InputError("sums of scores leave the range of float64: give smaller scores, or rescale the embeddings")
     return LogSums(sums.pairs, sums.rows, sums.columns, recomputed)
 
 
@@ -236,7 +239,10 @@ def _tight_pass(
 
 def _similar_samples(scores_ab: Float[Tensor, "n m"], scores_cb: Float[Tensor, "k m"]) -> list[Int[Tensor, " _"]]:
     """Groups of samples with similar columns of scores, judged by some of the rows."""
-    landmarks = [s[torch.linspace(0, len(s) - 1, min(len(s), LANDMARKS)).long()] for s in (scores_ab, scores_cb)]
+    evenly = (
+        torch.linspace(0, len(s) - 1, min(len(s), LANDMARKS), dtype=torch.float32) for s in (scores_ab, scores_cb)
+    )
+    landmarks = [s[even.long()] for s, even in zip((scores_ab, scores_cb), evenly, strict=True)]
     features = torch.cat(landmarks).T.contiguous()
     return group_rows(features, max(1, len(features) // GROUP))
 
