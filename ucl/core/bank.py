@@ -60,7 +60,8 @@ class Bank:
         self.cuts: list[int] | None = None  # where tight blocks end
         self.digest: str | None = None  # of a bank that owns its rows
         self.critics: tuple[tuple[str, float], ...] | None = None  # kinds and scales it was prepared for
-        self.whole, self.start, self.sharded = self, 0, False  # what it is a part of, from which sample on
+        self.whole: Bank | None = None  # what it is a part of (None: itself), from which sample on
+        self.start, self.sharded = 0, False
         self._kept: tuple[tuple[Any, ...], Bank] | None = None
         self._pooled: tuple[str, Tensor | None] | None = None
         self._finite: str | None = None  # fingerprint of what was found finite
@@ -100,7 +101,7 @@ class Bank:
 
     def piece(self, mark: str) -> Piece:
         """Which part of which bank this is; `mark` is its own fingerprint."""
-        whole = self.whole
+        whole = self.whole or self
         if whole is self:
             digest = mark
         elif whole.in_memory or whole.digest is not None:
@@ -173,7 +174,7 @@ class Bank:
         part = Bank(for_a, for_a if self.shared else rows_between(self.for_c, start, stop))
         part.weights = None if self.weights is None else self.weights[start:stop]
         part.unit, part.critics = self.unit, self.critics
-        part.whole, part.start, part.sharded = self.whole, self.start + start, self.sharded
+        part.whole, part.start, part.sharded = self.whole or self, self.start + start, self.sharded
         part.digest = self.digest and f"{self.digest}[{start}:{stop}]"
         if self.cuts is not None:
             inner = [cut for cut in self.cuts if start < cut < stop]
@@ -191,7 +192,7 @@ class Bank:
 
     def pooled(self, seal: Seal) -> Float[Tensor, " m"] | None:
         """The weight of all samples like each sample; None where no two are alike and there are no weights."""
-        if self.sharded:
+        if self.sharded and self.whole is not None:
             pooled = self.whole.pooled(Seal())
             return None if pooled is None else pooled[self.start : self.start + len(self)]
         if self._pooled is None or self._pooled[0] != (self.digest or seal.mark):
@@ -261,7 +262,7 @@ class Bank:
         bank.unit = (self.unit[0] or isinstance(ab, Cosine), self.unit[1] or isinstance(bc, Cosine))
         return bank
 
-    def prepare(self, ab: Critic, bc: Critic, path: str | Path | None = None, *, progress: bool = True) -> "Bank":
+    def prepare(self, ab: Any, bc: Any, path: str | Path | None = None, *, progress: bool = True) -> "Bank":
         """The same bank with the work done that belongs to it alone: rows of norm one (cosine), in tight blocks.
 
         Rows are clustered, within parts of 131,072, by what both critics see of them, and sorted by cluster; which of
@@ -273,7 +274,8 @@ class Bank:
         """
         check_critic(ab, "ab")
         check_critic(bc, "bc")
-        sizes, orders, hashes, kept = [], [], [], []
+        sizes, orders, hashes = [], [], []
+        kept: list[dict[str, Tensor]] = []
         writer = None if path is None else FolderWriter(Path(path))
         with writer or nullcontext():
             for part in self._parts(ab, bc, progress):
@@ -282,8 +284,8 @@ class Bank:
                 hashes.append(part.hashes)
                 (kept.append if writer is None else writer.add)(part.tensors)
             order, pooled = torch.cat(orders), pool(np.concatenate(hashes), self.weights)
-            weights = {"pooled": pooled, "weights": self.weights}
-            weights = {name: values[order] for name, values in weights.items() if values is not None}
+            known = {"pooled": pooled, "weights": self.weights}
+            weights = {name: values[order] for name, values in known.items() if values is not None}
             about = {
                 "samples": len(self),
                 "unit": [isinstance(critic, Cosine) for critic in (ab, bc)],

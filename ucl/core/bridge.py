@@ -60,14 +60,17 @@ class Bridge:
     """
 
     def __init__(
-        self, ab: Critic, bc: Critic, bank: Bank, *, normalize: bool = False, dtype: str | torch.dtype | None = None
+        self, ab: Any, bc: Any, bank: Any, *, normalize: bool = False, dtype: str | torch.dtype | None = None
     ) -> None:
         for name, critic in (("ab", ab), ("bc", bc)):
             check_critic(critic, name)
         if not isinstance(bank, Bank):
             raise InputError(f"bank must be a Bank: got {described(bank)}; use Bank(for_a, for_c)")
         bank.check_critics(ab, bc)
-        self.ab, self.bc, self.bank, self.normalize = ab, bc, bank, normalize
+        self.ab: Critic = ab
+        self.bc: Critic = bc
+        self.bank: Bank = bank
+        self.normalize = normalize
         self.dtype = None if dtype is None else _dtype(dtype)
 
     def score(self, a: Any, c: "Any | Candidates", *, progress: bool = True) -> BridgeResult:
@@ -87,12 +90,9 @@ class Bridge:
         sums = attach(sums, *critic_pairs(blocks, self.ab, self.bc, queries, candidates))
         if blocks.log_weights is not None:
             sums = without_null(sums)
-        origin = Origin(
-            fingerprint(blocks.a),
-            fingerprint(blocks.c),
-            *((critic.name, critic.number) for critic in blocks.critics),
-            (self.bank.piece(blocks.seal.mark),),
-        )
+        kinds = [(critic.name, critic.number) for critic in blocks.critics]
+        pieces = (self.bank.piece(blocks.seal.mark),)
+        origin = Origin(fingerprint(blocks.a), fingerprint(blocks.c), kinds[0], kinds[1], pieces)
         return BridgeResult(_FreshMoments(blocks, sums), len(self.bank), form, self.normalize, origin)
 
     def prepare(self, c: Any, *, progress: bool = True) -> Candidates:
