@@ -171,7 +171,11 @@ def alike(d: int) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("kind", alike(2))
 def test_terms_that_round_alike_keep_the_bound(kind, d) -> None:
     bank = alike(d)[kind].float()
-    for a, c in ((bank[-3:], bank[-3:]), (torch.full((2, d), 1.1), -torch.full((2, d), 0.3))):
+    for a, c in (
+        (bank[-3:], bank[-3:]),
+        (bank[-1:], bank[-1:]),
+        (torch.full((2, d), 1.1), -torch.full((2, d), 0.3)),
+    ):
         error = score(Bank(bank), a, c, Cosine(100.0), Cosine(100.0)).scores - truth(
             Cosine(100.0), Cosine(100.0), a, c, bank, bank
         )

@@ -4,7 +4,8 @@ A float32 sum of d products is off by about the root of the number of additions 
 within 5 times 2^-24, up to d = 4,096, in runs of 128 (`ucl.core.critics.dot_products`). Terms that are alike (constant
 or binary rows) round alike, and the error grows with the number itself. What holds for every input is 164 times 2^-24:
 each of at most 128 + 32 additions, of two conversions and of a product is off by 2^-24 of at most the sum of all
-absolute terms, which is at most |x| |y| (Higham 2002, section 3.1). Such an error grows with the sum, so that it is
+absolute terms, which is at most |x| |y| (Higham 2002, section 3.1); a product with a single anchor is summed by the
+lanes of the machine's vectors, up to d / 8 + 8 additions. Such an error grows with the sum, so that it is
 largest where the score is: the largest and the smallest score of every anchor in the first block, and of some anchors,
 in turn, in later ones, are computed in float64 too. An anchor with one that is off by more than `OFF` gets its
 scores from float64 from then on, and all anchors are looked at in every block.
