@@ -371,6 +371,7 @@ def test_prepared_candidates_know_all_of_their_bank(tmp_path) -> None:
     np.save(tmp_path / "rows.npy", other.numpy())
     refused(lambda: Bridge(AB, BC, Bank(tmp_path / "rows.npy")).score(a, ready), "prepared for another bridge")
     refused(lambda: streamed.prepare(c.clone().requires_grad_()), "fixed numbers")
+    refused(lambda: Bank(rows.clone().requires_grad_()).prepare(AB, BC), "a prepared bank is fixed")
 
 
 def test_files_of_another_kind_are_refused(tmp_path) -> None:

@@ -88,6 +88,11 @@ class Bank:
         """Whether reading costs nothing."""
         return self.for_a.in_memory and self.for_c.in_memory
 
+    @property
+    def learned(self) -> bool:
+        """Whether gradients are asked for with respect to any of its rows."""
+        return any(rows.in_memory and rows.read(0, 1).requires_grad for rows in self._sides)
+
     def fingerprint(self) -> str:
         """Digest of all that the bank holds now: rows, weights, and whether both sides are one."""
         if self.digest is not None:
@@ -274,6 +279,8 @@ class Bank:
         """
         check_critic(ab, "ab")
         check_critic(bc, "bc")
+        if self.learned:
+            raise InputError("a prepared bank is fixed: got a tensor that requires gradients; .detach() it")
         sizes, orders, hashes = [], [], []
         kept: list[dict[str, Tensor]] = []
         writer = None if path is None else FolderWriter(Path(path))
@@ -353,7 +360,8 @@ def _weights(weights: Any, samples: int) -> Float[Tensor, " m"]:
     """Weights as a copy in float64, checked."""
     given = weights if isinstance(weights, Tensor) else np.asarray(weights)
     if isinstance(weights, np.ma.MaskedArray) or given.ndim != 1 or len(given) != samples:
-        raise InputError(f"weights must be a plain vector of {samples} numbers, one per sample: got {_shape(weights)}")
+        kind = f"{type(weights).__name__} of shape {list(given.shape)}"
+        raise InputError(f"weights must be a plain vector of {samples} numbers, one per sample: got {kind}")
     if isinstance(given, Tensor) and given.requires_grad:
         raise InputError("weights must be fixed numbers: got a tensor that requires gradients; use .detach()")
     try:
@@ -363,10 +371,6 @@ def _weights(weights: Any, samples: int) -> Float[Tensor, " m"]:
     if not bool(((values > 0) & torch.isfinite(values)).all()):
         raise InputError("weights must be positive and finite: leave out samples that do not count")
     return values
-
-
-def _shape(weights: Any) -> str:
-    return f"{type(weights).__name__} of shape {list(np.shape(weights))}"
 
 
 def pool(hashes: np.ndarray, weights: Float[Tensor, " m"] | None) -> Float[Tensor, " m"] | None:

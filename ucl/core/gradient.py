@@ -47,7 +47,7 @@ def critic_pairs(scores: CriticScores, ab: Critic, bc: Critic, a: Tensor, c: Ten
     sides = [bank.for_a] if bank.shared else [bank.for_a, bank.for_c]
     blocks = (
         [rows.read(low, high) for low, high in zip([0, *cuts], cuts, strict=False) for rows in sides]
-        if any(rows.in_memory and rows.read(0, 1).requires_grad for rows in sides)
+        if bank.learned
         else []
     )
     scales = [as_scale(critic.scale) for critic in (ab, bc)]
