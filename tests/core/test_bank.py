@@ -15,7 +15,7 @@ from ucl.core.readers import as_rows
 
 def test_memory_maps_and_parquet_stream_block_by_block(tmp_path, monkeypatch) -> None:
     """Several blocks, whose ends fall inside row groups; the whole bank is never read at once."""
-    monkeypatch.setattr("ucl.core.bridge.BLOCK_ROWS", (256, 256))
+    monkeypatch.setattr("ucl.core.scores.BLOCK_ROWS", (256, 256))
     b1, b2 = draw(1000, 6, seed=2).float().numpy(), draw(1000, 4, seed=3).float().numpy()
     np.save(tmp_path / "b1.npy", b1)
     column = pa.ListArray.from_arrays(np.arange(0, 4004, 4, dtype=np.int32), pa.array(b2.ravel()))
@@ -37,7 +37,7 @@ def test_memory_maps_and_parquet_stream_block_by_block(tmp_path, monkeypatch) ->
 
 def test_a_bank_in_many_parts(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("ucl.core.bank.PART", 150)
-    monkeypatch.setattr("ucl.core.bank.GROUP", 20)
+    monkeypatch.setattr("ucl.core.tight_blocks.GROUP", 20)
     a, c, b = draw(4, 6), draw(5, 6, seed=1), draw(1000, 6, seed=2)
     expected = Bridge(Cosine(60.0), Cosine(20.0), Bank(b)).score(a, c).scores
     prepared = Bank(b).prepare(Cosine(60.0), Cosine(20.0), tmp_path, progress=False)
@@ -110,7 +110,7 @@ def test_bad_input_is_told_in_one_line(inputs, message) -> None:
 
 
 def test_streamed_rows_are_checked_with_their_place(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("ucl.core.bridge.BLOCK_ROWS", (256, 256))
+    monkeypatch.setattr("ucl.core.scores.BLOCK_ROWS", (256, 256))
     rows = draw(1000, 4).numpy()
     rows[777, 1] = np.nan
     np.save(tmp_path / "b.npy", rows)

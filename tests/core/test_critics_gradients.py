@@ -62,8 +62,8 @@ def test_scores_changed_in_place_have_no_wrong_gradient() -> None:
 
 @pytest.mark.parametrize("name", sorted(CRITICS))
 def test_nothing_scores_nothing(name: str) -> None:
-    assert CRITICS[name]()(torch.ones(0, 3), torch.ones(4, 3)).shape == (0, 4)
-    assert CRITICS[name]()(torch.ones(2, 3), torch.ones(0, 3)).shape == (2, 0)
+    assert CRITICS[name](1.0)(torch.ones(0, 3), torch.ones(4, 3)).shape == (0, 4)
+    assert CRITICS[name](1.0)(torch.ones(2, 3), torch.ones(0, 3)).shape == (2, 0)
 
 
 @pytest.mark.parametrize("name", sorted(CRITICS))

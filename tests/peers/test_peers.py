@@ -39,7 +39,7 @@ def test_direct():
 
 
 def test_direct_needs_one_space():
-    bank = SharedBank(torch.ones(2, 1), torch.ones(2, 3), NegativeL2(), NegativeL2())
+    bank = SharedBank(torch.ones(2, 1), torch.ones(2, 3), NegativeL2(1.0), NegativeL2(1.0))
     assert not Direct().applies(bank)
     with pytest.raises(InputError, match="widths 1 and 3"):
         scores(Direct(), bank, torch.ones(1, 1), torch.ones(1, 3))
@@ -97,27 +97,27 @@ def test_barycentre():
 def test_procrustes_undoes_rotation_scaling_and_shift():
     x = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
     turned = 3 * x @ torch.tensor([[0.0, 1.0], [-1.0, 0.0]]) + torch.tensor([5.0, -1.0])
-    bank = SharedBank(x, turned, NegativeL2(), NegativeL2())
+    bank = SharedBank(x, turned, NegativeL2(1.0), NegativeL2(1.0))
     found = scores(Procrustes(), bank, torch.tensor([[1.0, 1.0]]), torch.tensor([[2.0, 2.0], [2.0, 3.0]]))
     close(found, [[0.0, -1.0]])  # (1, 1) -> 3 (-1, 1) + (5, -1) = (2, 2)
 
 
 def test_procrustes_takes_spaces_of_different_width():
     x = torch.tensor([[1.0], [2.0], [4.0]])
-    bank = SharedBank(x, x @ torch.tensor([[3.0, 4.0]]), NegativeL2(), NegativeL2())
+    bank = SharedBank(x, x @ torch.tensor([[3.0, 4.0]]), NegativeL2(1.0), NegativeL2(1.0))
     close(scores(Procrustes(), bank, torch.tensor([[3.0]]), torch.tensor([[9.0, 12.0]])), [[0.0]], atol=1e-4)
 
 
 def test_ridge_finds_the_line():
     x = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
-    bank = SharedBank(x, 2 * x + 1, NegativeL2(), NegativeL2())
+    bank = SharedBank(x, 2 * x + 1, NegativeL2(1.0), NegativeL2(1.0))
     close(scores(Ridge(), bank, torch.tensor([[5.0]]), torch.tensor([[11.0], [10.0]])), [[0.0, -1.0]], atol=1e-4)
 
 
 def test_ridge_shrinks_noise():
     random = generator(1)
     x, y = torch.randn(40, 8, generator=random), torch.randn(40, 3, generator=random)
-    ridge = Ridge().fit(SharedBank(x, y, NegativeL2(), NegativeL2()))
+    ridge = Ridge().fit(SharedBank(x, y, NegativeL2(1.0), NegativeL2(1.0)))
     least_squares = torch.linalg.lstsq(x - x.mean(0), y - y.mean(0)).solution
     assert ridge.map.norm() < 0.5 * least_squares.norm()
 
@@ -126,7 +126,7 @@ def test_cca_ignores_linear_maps():
     random = generator(2)
     x = torch.randn(50, 3, generator=random)
     mix = torch.tensor([[1.0, 2.0, 0.0], [0.0, 1.0, 0.5], [1.0, 0.0, 3.0]])
-    bank = SharedBank(x, x @ mix + 7, Cosine(), Cosine())
+    bank = SharedBank(x, x @ mix + 7, Cosine(1.0), Cosine(1.0))
     a = torch.randn(4, 3, generator=random)
     found = scores(CCA(), bank, a, a @ mix + 7)
     close(found.diagonal(), [1.0] * 4)
@@ -137,19 +137,21 @@ def test_cca_keeps_only_what_correlates():
     # first coordinate shared, second unrelated (orthogonal by construction)
     x = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
     y = torch.stack([x[:, 0], x[:, 0] * x[:, 1]], 1)
-    found = scores(CCA(), SharedBank(x, y, Cosine(), Cosine()), torch.tensor([[1.0, 9.0]]), torch.tensor([[2.0, -9.0]]))
+    found = scores(
+        CCA(), SharedBank(x, y, Cosine(1.0), Cosine(1.0)), torch.tensor([[1.0, 9.0]]), torch.tensor([[2.0, -9.0]])
+    )
     close(found, [[1.0]])
 
 
 def test_relative_representations():
     # a has cosines (1, 0) with the bank, c has (0.6, 0.8): their cosine is 0.6, whatever the spaces
-    bank = SharedBank(torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.eye(3)[1:], Cosine(), Cosine())
+    bank = SharedBank(torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.eye(3)[1:], Cosine(1.0), Cosine(1.0))
     found = scores(RelativeRepresentations(), bank, torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 3.0, 4.0]]))
     close(found, [[0.6]])
 
 
 def test_asif_keeps_the_largest_coordinates():
-    bank = SharedBank(torch.eye(2), torch.eye(2), Cosine(), Cosine())
+    bank = SharedBank(torch.eye(2), torch.eye(2), Cosine(1.0), Cosine(1.0))
     a, c = torch.tensor([[3.0, 4.0]]), torch.tensor([[4.0, 3.0], [1.0, 2.0]])
     close(scores(ASIF(k=1), bank, a, c), [[0.0, 1.0]])
     powers = torch.tensor([0.6**2, 0.8**2])
@@ -189,7 +191,7 @@ def test_every_peer_scores_a_grid_with_every_critic(peer, critic):
 
 def test_rows_must_match():
     with pytest.raises(InputError, match="got 2 and 3 rows"):
-        SharedBank(torch.ones(2, 1), torch.ones(3, 1), Dot(), Dot())
+        SharedBank(torch.ones(2, 1), torch.ones(3, 1), Dot(1.0), Dot(1.0))
 
 
 def identity_symile(log_scale=0.0):

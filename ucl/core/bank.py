@@ -1,30 +1,30 @@
 """A bank: samples of the shared modality as the two models embed them, in blocks that fit in memory."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from ucl.core.critics import Cosine, Critic
+from ucl.core.critics import Cosine, Critic, check_critic
+from ucl.core.fingerprint import CHUNK, Fingerprint, Seal, row_hashes
+from ucl.core.origin import Piece
+from ucl.core.prepared import FolderWriter, read_folder
 from ucl.core.readers import Rows, as_rows, check_finite, concatenate, in_order_of, rows_between
-from ucl.core.tight_blocks import group_rows
+from ucl.core.tight_blocks import tight_groups
 from ucl.errors import InputError
-from ucl.files import read_json, write_json
-from ucl.tensors import write_tensors
 
 __all__ = ["Bank", "represent"]
 
 PART = 2**17  # rows that are clustered together, and one file of a saved bank
-GROUP = 2048  # rows in a block on average, where the bank has no clusters to speak of
-FINE = 64  # rows in a tight block on average, at least
-NATS = 15.0  # radius of a tight block's scores: products are at least exp(-60), far above what float32 loses
+PIECE = 2**14  # rows that are hashed together
 KEPT = 2**27  # numbers a side may have for its rows of norm one to be kept beside it
-FEATURES = 64  # dimensions in which rows are clustered
 
 
 class Bank:
@@ -33,22 +33,40 @@ class Bank:
     Row i of both is the same sample. Without `for_c`, both models share one embedding of B. Arrays, tensors, memory
     maps and files (.npy, .npz, .safetensors, .parquet) are taken; files are read a block at a time, never whole.
 
+    `weights` [M], positive, say how much each sample counts: as if it stood in the bank that often. Samples whose rows
+    are equal are one sample with the sum of their weights (see `ucl.core.result`); none are dropped.
+
+    **A bank is a view.** It copies nothing and holds what the given arrays, tensors and files hold: scores always
+    describe what is there when `score` is called, also after a change in place (a bank that is being learned). What is
+    remembered (rows of norm one, which rows are equal) is kept under a fingerprint of all numbers, taken anew at every
+    use; what is read from files and memory maps is not remembered, and its fingerprint is taken as it is read. A result
+    is held to the bank it was scored with: errors and gradients that are asked for after a change raise `ChangedError`.
+    A prepared bank (`prepare`, `load`) owns its rows: their digest is known, and nothing is looked at again.
+
     Raises InputError where a matrix is empty, not two-dimensional, not floating-point, not finite (which row), or where
-    the two do not describe the same number of samples.
+    the sides or the weights do not describe the same number of samples.
     """
 
-    def __init__(self, for_a: Any, for_c: Any = None) -> None:
+    def __init__(self, for_a: Any, for_c: Any = None, *, weights: Any = None) -> None:
         self.for_a: Rows = as_rows(for_a, "bank.for_a")
         self.for_c: Rows = self.for_a if for_c is None or for_c is for_a else as_rows(for_c, "bank.for_c")
         self.for_c = in_order_of(self.for_a, self.for_c)
-        self.unit = (False, False)  # whether the rows of for_a and of for_c are known to have norm one
-        self.cuts: list[int] | None = None  # where tight blocks end
-        self._kept: tuple[tuple[Any, ...], Bank] | None = None
         if len(self.for_a) != len(self.for_c):
             raise InputError(
                 "bank.for_a and bank.for_c must describe the same samples: "
                 f"got {len(self.for_a)} and {len(self.for_c)} rows; embed the same samples with both models"
             )
+        self.weights = None if weights is None else _weights(weights, len(self.for_a))
+        self.unit = (False, False)  # whether the rows of for_a and of for_c are known to have norm one
+        self.cuts: list[int] | None = None  # where tight blocks end
+        self.digest: str | None = None  # of a bank that owns its rows
+        self.critics: tuple[tuple[str, float], ...] | None = None  # kinds and scales it was prepared for
+        self.whole: Bank | None = None  # what it is a part of (None: itself), from which sample on
+        self.start, self.sharded = 0, False
+        self._kept: tuple[tuple[Any, ...], Bank] | None = None
+        self._pooled: tuple[str, Tensor | None] | None = None
+        self._finite: str | None = None  # fingerprint of what was found finite
+        self._read_once: str | None = None  # fingerprint of a whole that is read from files, for its parts
 
     def __len__(self) -> int:
         return len(self.for_a)
@@ -66,99 +84,240 @@ class Bank:
             start = end
         return cuts
 
-    def blocks(self, cuts: list[int], progress: bool = True) -> Iterator[tuple[Tensor, Tensor]]:
-        """Matching blocks of `for_a` and `for_c`, checked; a progress bar appears after a few seconds."""
+    @property
+    def in_memory(self) -> bool:
+        """Whether reading costs nothing."""
+        return self.for_a.in_memory and self.for_c.in_memory
+
+    @property
+    def learned(self) -> bool:
+        """Whether gradients are asked for with respect to any of its rows."""
+        return any(rows.in_memory and rows.read(0, 1).requires_grad for rows in self._sides)
+
+    def fingerprint(self) -> str:
+        """Digest of all that the bank holds now: rows, weights, and whether both sides are one."""
+        if self.digest is not None:
+            return self.digest
+        running = [Fingerprint() for _ in self._sides]
+        for rows, side in zip(self._sides, running, strict=True):
+            step = max(1, CHUNK // rows.shape[1])
+            for start in range(0, len(rows), step):
+                side.add(rows.read(start, min(start + step, len(rows))))
+        return self._digest(running)
+
+    def piece(self, mark: str) -> Piece:
+        """Which part of which bank this is; `mark` is its own fingerprint."""
+        whole = self.whole or self
+        if whole is self:
+            digest = mark
+        elif whole.in_memory or whole.digest is not None:
+            digest = whole.fingerprint()
+        else:
+            whole._read_once = digest = whole._read_once or whole.fingerprint()
+        return Piece(digest, self.start, self.start + len(self), len(whole), self.sharded)
+
+    def blocks(
+        self, cuts: list[int], progress: bool = True, seal: Seal | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Matching blocks of `for_a` and `for_c`, checked; a progress bar appears after a few seconds.
+
+        Raises ChangedError where the bank is not what an earlier pass with the same `seal` read: before the first block
+        where it is in memory, after the last where it is read from files.
+        """
+        seal = seal or Seal()
+        running = self._begin(seal)
         starts = zip([0, *cuts], cuts, strict=False)
         for start, stop in tqdm(
             starts, total=len(cuts), desc="bank", unit="block", disable=not progress, delay=3, leave=False
         ):
-            a = self._read(self.for_a, start, stop)
-            yield a, a if self.shared else self._read(self.for_c, start, stop)
+            block = [self._read(rows, start, stop) for rows in self._sides]
+            for side, rows in zip(running, block, strict=False):
+                side.add(rows)
+            yield block[0], block[-1]
+        if running:
+            seal.check(self._digest(running))
+
+    def _begin(self, seal: Seal) -> list[Fingerprint]:
+        """Check what can be checked before a pass; fingerprints of what must be looked at as it is read."""
+        if not self.in_memory and self.digest is None:
+            return [Fingerprint() for _ in self._sides]
+        mark = self.fingerprint()
+        seal.check(mark)
+        if self.digest is None and mark != self._finite:
+            for rows in self._sides:
+                check_finite(rows.read(0, len(rows)).detach(), rows.name)
+            self._finite = mark
+        return []
+
+    @property
+    def _sides(self) -> list[Rows]:
+        return [self.for_a] if self.shared else [self.for_a, self.for_c]
+
+    def _digest(self, running: list[Fingerprint]) -> str:
+        if self.weights is not None:
+            running = [*running, Fingerprint()]
+            running[-1].add(self.weights[:, None])
+        return "-".join([str(len(self._sides)), *(side.digest() for side in running)])
 
     def shard(self, index: int, count: int) -> "Bank":
-        """The `index`-th of `count` parts of the bank; `merge` puts the results of all parts together."""
+        """The `index`-th of `count` parts of the bank; `merge` puts the results of all parts together.
+
+        Which samples are repeats is told by the whole bank, so that the merged errors are those of the whole.
+        """
         if not 0 <= index < count <= len(self):
             raise InputError(
                 f"shard must be one of 0 to count - 1, with count at most {len(self)}: got {index} of {count}"
             )
-        return self.between(index * len(self) // count, (index + 1) * len(self) // count)
+        part = self.between(index * len(self) // count, (index + 1) * len(self) // count)
+        part.sharded = True
+        return part
 
     def between(self, start: int, stop: int) -> "Bank":
-        """The samples `start` to `stop` as a bank."""
+        """The samples `start` to `stop` as a bank of their own."""
         if not 0 <= start < stop <= len(self):
             raise InputError(f"a part of a bank of {len(self)} must be within it: got {start} to {stop}")
         for_a = rows_between(self.for_a, start, stop)
         part = Bank(for_a, for_a if self.shared else rows_between(self.for_c, start, stop))
-        part.unit = self.unit
+        part.weights = None if self.weights is None else self.weights[start:stop]
+        part.unit, part.critics = self.unit, self.critics
+        part.whole, part.start, part.sharded = self.whole or self, self.start + start, self.sharded
+        part.digest = self.digest and f"{self.digest}[{start}:{stop}]"
         if self.cuts is not None:
             inner = [cut for cut in self.cuts if start < cut < stop]
             part.cuts = [cut - start for cut in (*inner, stop)]
         return part
 
+    def log_weights(self, squared: Seal | None = None) -> Float[Tensor, " m"] | None:
+        """Logarithm of the weights (None: all alike); `squared` by those of all samples like each, given a seal."""
+        if squared is None:
+            return None if self.weights is None else self.weights.log()
+        pooled = self.pooled(squared)
+        if pooled is None:
+            return None
+        return pooled.log() if self.weights is None else pooled.log() + self.weights.log()
+
+    def pooled(self, seal: Seal) -> Float[Tensor, " m"] | None:
+        """The weight of all samples like each sample; None where no two are alike and there are no weights."""
+        if self.sharded and self.whole is not None:
+            pooled = self.whole.pooled(Seal())
+            return None if pooled is None else pooled[self.start : self.start + len(self)]
+        if self._pooled is None or self._pooled[0] != (self.digest or seal.mark):
+            hashes = [
+                row_hashes([for_a] if self.shared else [for_a, for_c])
+                for for_a, for_c in self.blocks(self.cuts_for(PIECE), False, seal)
+            ]
+            assert seal.mark is not None
+            self._pooled = (seal.mark, pool(np.concatenate(hashes), self.weights))
+        return self._pooled[1]
+
+    def total_weight(self) -> float:
+        """The sum of the weights."""
+        return float(len(self)) if self.weights is None else float(self.weights.sum())
+
+    def squared_weight(self, seal: Seal) -> float:
+        """The sum of squares of the weights of distinct samples."""
+        pooled = self.pooled(seal)
+        if pooled is None:
+            return float(len(self))
+        return float(pooled.sum() if self.weights is None else pooled @ self.weights)
+
+    def check_critics(self, ab: Critic, bc: Critic) -> None:
+        """Raise unless the bank, if prepared, was prepared for these kinds of critics and these scales.
+
+        Another scale would be answered as exactly, but is far more often a mistake than meant; only a scale that is
+        being learned (a tensor that requires gradients) may differ.
+        """
+        for critic, side, was in zip((ab, bc), ("for_a", "for_c"), self.critics or (), strict=False):
+            kind, scale = was
+            if kind != critic.name:
+                raise InputError(
+                    f"bank.{side} was prepared for the {kind} critic: got the {critic.name} critic; prepare it again"
+                )
+            learned = isinstance(critic.scale, Tensor) and critic.scale.requires_grad
+            if not learned and abs(critic.number - scale) > 1e-6 * scale:
+                raise InputError(
+                    f"bank.{side} was prepared for another bridge, of scale {scale:g}: got {critic.number:g}; use the "
+                    "scale the model was trained with, or prepare it again"
+                )
+
     def represented(self, ab: Critic, bc: Critic) -> "Bank":
         """The same bank with rows of norm one for cosine critics, kept for the next time; streamed or large: as it is.
 
-        A tensor that was changed in place since (a bank that is being learned) is represented again.
+        A bank that was changed in place since is represented again.
         """
         kinds = tuple(isinstance(critic, Cosine) and not unit for critic, unit in zip((ab, bc), self.unit, strict=True))
-        tensors = [getattr(rows, "tensor", None) for rows in (self.for_a, self.for_c)]
         large = max(rows.shape[0] * rows.shape[1] for rows in (self.for_a, self.for_c)) > KEPT
-        if large or not any(kinds) or not all(rows.in_memory for rows in (self.for_a, self.for_c)):
+        if large or not any(kinds) or not self.in_memory:
             return self
-        key = (*kinds, *(None if tensor is None else tensor._version for tensor in tensors))
-        if self._kept is None or self._kept[0] != key:
-            self._kept = (key, self._represent(ab, bc))
-        return self._kept[1]
+        mark = self.fingerprint()
+        kept = self._kept
+        if kept is None or kept[0] != (*kinds, mark):
+            self._kept = kept = ((*kinds, mark), self._represent(ab, bc, mark))
+        return kept[1]
 
-    def _represent(self, ab: Critic, bc: Critic) -> "Bank":
+    def _represent(self, ab: Critic, bc: Critic, mark: str) -> "Bank":
         sides = []
         for critic, rows, unit in ((ab, self.for_a, self.unit[0]), (bc, self.for_c, self.unit[1])):
-            sides.append(represent(critic, rows.read(0, len(rows)).detach(), rows.name, unit))
+            block = rows.read(0, len(rows)).detach()
+            check_finite(block, rows.name)
+            sides.append(represent(critic, block, rows.name, unit))
             if self.shared and type(ab) is type(bc):
                 break
         bank = Bank(*sides)
-        bank.cuts = self.cuts
+        bank.cuts, bank.digest = self.cuts, mark
         bank.unit = (self.unit[0] or isinstance(ab, Cosine), self.unit[1] or isinstance(bc, Cosine))
         return bank
 
-    def prepare(self, ab: Critic, bc: Critic, path: str | Path | None = None, *, progress: bool = True) -> "Bank":
+    def prepare(self, ab: Any, bc: Any, path: str | Path | None = None, *, progress: bool = True) -> "Bank":
         """The same bank with the work done that belongs to it alone: rows of norm one (cosine), in tight blocks.
 
-        Rows are clustered, within parts of 131,072, by what both critics see of them, and sorted by cluster. With
-        `path` the parts are written there as they are made (safetensors, and a `bank.json` that says what they are), so
-        that a bank larger than memory can be prepared; `Bank.load` opens them memory-mapped.
+        Rows are clustered, within parts of 131,072, by what both critics see of them, and sorted by cluster; which of
+        them are equal is found out as well. The result is a copy that owns its rows, for these critics and scales.
+
+        With `path` the parts are written into a folder as they are made, so that a bank larger than memory can be
+        prepared; `Bank.load` opens it memory-mapped. The folder is built beside `path` and takes its place at the end:
+        a process that is killed leaves what was there.
         """
-        parts, folder, shared = [], None if path is None else Path(path), self.shared and type(ab) is type(bc)
-        for index, part in enumerate(self._parts(ab, bc, progress)):
-            if folder is not None:
-                write_tensors(part.tensors, folder / f"part-{index:05d}.safetensors")
-                part = _Part({}, part.sizes)
-            parts.append(part)
-        sizes = [size for part in parts for size in part.sizes]
-        unit = [isinstance(critic, Cosine) for critic in (ab, bc)]
-        about = {"format": "ucl-bank-1", "samples": len(self), "unit": unit, "shared": shared, "sizes": sizes}
-        if folder is not None:
-            write_json(
-                {**about, "parts": [f"part-{i:05d}.safetensors" for i in range(len(parts))]}, folder / "bank.json"
-            )
-            return Bank.load(folder)
-        names = list(parts[0].tensors)
-        return _assemble(about, {n: as_rows(torch.cat([p.tensors[n] for p in parts]), f"bank.{n}") for n in names[1:]})
+        check_critic(ab, "ab")
+        check_critic(bc, "bc")
+        if self.learned:
+            raise InputError("a prepared bank is fixed: got a tensor that requires gradients; .detach() it")
+        sizes, orders, hashes = [], [], []
+        kept: list[dict[str, Tensor]] = []
+        writer = None if path is None else FolderWriter(Path(path))
+        with writer or nullcontext():
+            for part in self._parts(ab, bc, progress):
+                sizes += part.sizes
+                orders.append(part.tensors["order"].cpu())
+                hashes.append(part.hashes)
+                (kept.append if writer is None else writer.add)(part.tensors)
+            order, pooled = torch.cat(orders), pool(np.concatenate(hashes), self.weights)
+            known = {"pooled": pooled, "weights": self.weights}
+            weights = {name: values[order] for name, values in known.items() if values is not None}
+            about = {
+                "samples": len(self),
+                "unit": [isinstance(critic, Cosine) for critic in (ab, bc)],
+                "shared": self.shared and type(ab) is type(bc),
+                "critics": [[critic.name, critic.number] for critic in (ab, bc)],
+                "sizes": sizes,
+            }
+            if writer is not None:
+                writer.finish(about, weights)
+                return Bank.load(writer.path, verify=False)
+        sides = {name: torch.cat([part[name] for part in kept]) for name in kept[0] if name != "order"}
+        return _assemble(about, {name: as_rows(side, f"bank.{name}") for name, side in sides.items()}, weights)
 
     @staticmethod
-    def load(path: str | Path) -> "Bank":
-        """Open a bank that `prepare` wrote."""
-        folder = Path(path)
-        if not (folder / "bank.json").is_file():
-            raise InputError(f"no prepared bank in {folder}: bank.json is missing; make it with `ucl bank build`")
-        about = read_json(folder / "bank.json")
-        if about.get("format") != "ucl-bank-1":
-            raise InputError(
-                f"{folder / 'bank.json'}: expected format ucl-bank-1, got {about.get('format')}; build it again"
-            )
-        names = ["for_a"] if about["shared"] else ["for_a", "for_c"]
-        files = {name: [f"{folder / part}:{name}" for part in about["parts"]] for name in names}
-        return _assemble(about, {n: concatenate([as_rows(f, f"bank.{n}") for f in files[n]]) for n in names})
+    def load(path: str | Path, *, verify: bool = True) -> "Bank":
+        """Open a bank that `prepare` wrote.
+
+        Every part is checked against the description: its digest, its shape, finite numbers, rows of norm one. That
+        reads the whole bank once; `verify` False leaves it out for one that is too large for that, and checks shapes
+        alone. The files must not be written to while the bank is open: nothing is looked at again.
+        """
+        about, sources, weights = read_folder(Path(path), verify)
+        sides = {n: concatenate([as_rows(file, f"bank.{n}") for file in files]) for n, files in sources.items()}
+        return _assemble(about, sides, weights)
 
     def _parts(self, ab: Critic, bc: Critic, progress: bool) -> Iterator["_Part"]:
         start = 0
@@ -166,17 +325,17 @@ class Bank:
             sides = [represent(ab, for_a, "bank.for_a", self.unit[0], start)]
             if not self.shared or type(ab) is not type(bc):
                 sides.append(represent(bc, for_c, "bank.for_c", self.unit[1], start))
-            features = _features(sides, [float(ab.scale), float(bc.scale)])
-            groups = _tight_groups(features)
+            groups = tight_groups(sides, [ab.number, bc.number])
             order = torch.cat(groups)
             tensors = {"order": order + start}
             tensors |= {name: side[order] for name, side in zip(("for_a", "for_c"), sides, strict=False)}
-            yield _Part(tensors, [len(group) for group in groups])
+            hashes = row_hashes([for_a] if self.shared else [for_a, for_c])
+            yield _Part(tensors, [len(group) for group in groups], hashes)
             start += len(for_a)
 
     def _read(self, rows: Rows, start: int, stop: int) -> Tensor:
         block = rows.read(start, stop)
-        if not rows.in_memory and self.cuts is None:  # a prepared bank was checked when it was made
+        if not rows.in_memory and self.digest is None:  # a prepared bank was checked when it was made
             check_finite(block, rows.name, start)
         return block
 
@@ -185,32 +344,43 @@ class Bank:
 class _Part:
     tensors: dict[str, Tensor]
     sizes: list[int]
+    hashes: np.ndarray
 
 
-def _assemble(about: dict[str, Any], rows: dict[str, Rows]) -> Bank:
-    bank = Bank(rows["for_a"], rows.get("for_c"))
+def _assemble(about: dict[str, Any], rows: dict[str, Rows], weights: dict[str, Tensor]) -> Bank:
+    bank = Bank(rows["for_a"], rows.get("for_c"), weights=weights.get("weights"))
     bank.unit = (bool(about["unit"][0]), bool(about["unit"][1]))
     bank.cuts = np.cumsum(about["sizes"]).tolist()
+    bank.critics = tuple((str(kind), float(scale)) for kind, scale in about["critics"])
+    bank.digest = about.get("digest") or bank.fingerprint()
+    bank._pooled = (bank.digest, weights.get("pooled"))
     return bank
 
 
-def _tight_groups(features: Tensor) -> list[Tensor]:
-    """Rows by cluster: as few clusters as make every block tight, or large ones where that takes too many."""
-    fine = group_rows(features, min(512, max(1, len(features) // FINE)), within=NATS)
-    return fine if len(fine) > 1 else group_rows(features, max(1, len(features) // GROUP), rounds=3)
+def _weights(weights: Any, samples: int) -> Float[Tensor, " m"]:
+    """Weights as a copy in float64, checked."""
+    given = weights if isinstance(weights, Tensor) else np.asarray(weights)
+    if isinstance(weights, np.ma.MaskedArray) or given.ndim != 1 or len(given) != samples:
+        kind = f"{type(weights).__name__} of shape {list(given.shape)}"
+        raise InputError(f"weights must be a plain vector of {samples} numbers, one per sample: got {kind}")
+    if isinstance(given, Tensor) and given.requires_grad:
+        raise InputError("weights must be fixed numbers: got a tensor that requires gradients; use .detach()")
+    try:
+        values = torch.as_tensor(given).detach().to("cpu", torch.float64, copy=True)
+    except (TypeError, ValueError):
+        raise InputError(f"weights must be numbers: got {given.dtype}; use numpy.asarray") from None
+    if not bool(((values > 0) & torch.isfinite(values)).all()):
+        raise InputError("weights must be positive and finite: leave out samples that do not count")
+    return values
 
 
-def _features(sides: list[Tensor], scales: list[float]) -> Tensor:
-    """What both critics see of each row, in few dimensions (a random projection keeps distances)."""
-    generator = torch.Generator().manual_seed(0)
-    features = []
-    for side, scale in zip(sides, scales, strict=False):
-        width = side.shape[1]
-        if width > FEATURES:
-            plane = torch.randn(width, FEATURES, generator=generator, dtype=side.dtype).to(side.device)
-            side = side @ (plane / FEATURES**0.5)
-        features.append(side * scale)
-    return torch.cat([feature.double() for feature in features], 1)
+def pool(hashes: np.ndarray, weights: Float[Tensor, " m"] | None) -> Float[Tensor, " m"] | None:
+    """The weight of all samples with the same hash as each; None where no two are alike and there are no weights."""
+    distinct, which = np.unique(hashes, return_inverse=True)
+    if len(distinct) == len(hashes):
+        return weights
+    counts = np.bincount(which, None if weights is None else weights.numpy())
+    return torch.from_numpy(counts[which].astype(np.float64))
 
 
 def represent(critic: Critic, x: Tensor, name: str, unit: bool = False, first: int = 0) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ucl.errors import InputError
 
-__all__ = ["CRITICS", "Cosine", "Critic", "Dot", "NegativeL2", "NegativeSquaredL2", "squared_distances"]
+__all__ = ["CRITICS", "Cosine", "Critic", "Dot", "NegativeL2", "NegativeSquaredL2", "as_scale", "squared_distances"]
 
 # From the gradient for the scores [*s, n, m] to those for x [*s, n, d] and y [*s, m, d].
 Pulled = tuple[Tensor, Tensor]
@@ -19,6 +19,8 @@ Pull = Callable[[Tensor], Pulled]
 
 # A matrix product loses about 2^-53 d of |x|^2 + |y|^2: below this share of it, distances are computed directly.
 CANCELLATION = 1e-5
+# A squared norm of a float32 row that is this far from one is looked at more closely.
+UNSURE = 6 * 2.0**-24
 
 
 def squared_distances(
@@ -64,21 +66,48 @@ def accurate_squared_distances(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"])
     return squares
 
 
+def as_scale(scale: "float | Tensor") -> Tensor:
+    """A scale as a tensor; a number in float64, whatever the process's default is."""
+    return scale if isinstance(scale, Tensor) else torch.as_tensor(scale, dtype=torch.float64)
+
+
+def _corrected(unit: Float[Tensor, "n d"], x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    """Rows of norm one made again in float64 where float32 has the norm wrong by more than chance would have it.
+
+    The squares of a row that repeats itself round alike, and their sum by up to 2^-24 d: the first look adds them up
+    as a tree, which does not, and lets through 5 times 2^-24; the second is exact.
+    """
+    unsure = ((unit.square().sum(-1) - 1).abs() > UNSURE).nonzero()[:, 0]
+    if len(unsure):
+        norms = torch.linalg.vector_norm(unit[unsure].double(), dim=-1)
+        wrong = unsure[(norms - 1).abs() > 3 * 2.0**-24]
+        if len(wrong):
+            exact = x[wrong].double()
+            unit = unit.index_copy(0, wrong, (exact / torch.linalg.vector_norm(exact, dim=-1, keepdim=True)).to(unit))
+    return unit
+
+
 @dataclass(frozen=True)
 class Critic(ABC):
     """`f(x, y)`, an estimate of `log p(x, y) / (p(x) p(y))` up to a constant: `scale` times a similarity.
 
     `scale` is the inverse temperature the critic was trained with: a number, or a tensor that broadcasts over the
-    leading dimensions (one scale per stacked model).
+    leading dimensions (one scale per stacked model). There is no default: a score without its scale is another score.
+    Where a similarity alone is wanted, `Cosine.similarity(x, y)` is it.
     """
 
-    scale: float | Tensor = 1.0
+    scale: float | Tensor
     name: ClassVar[str]
 
     def __post_init__(self) -> None:
-        scale = torch.as_tensor(self.scale)
+        scale = as_scale(self.scale)
         if not bool(((scale > 0) & torch.isfinite(scale)).all()):
             raise InputError(f"scale must be positive and finite: got {self.scale}; give exp(logit_scale) of the model")
+
+    @property
+    def number(self) -> float:
+        """The scale, if there is one, as a number."""
+        return float(as_scale(self.scale).detach())
 
     def __call__(self, x: Float[Tensor, "*s n d"], y: Float[Tensor, "*s m d"]) -> Float[Tensor, "*s n m"]:
         """Score every row of `x` against every row of `y`."""
@@ -107,6 +136,11 @@ class Critic(ABC):
     @staticmethod
     def represent(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """What `compare` compares: the part of the work that belongs to one side alone, done once."""
+        return x
+
+    @staticmethod
+    def within_range(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Rows that compare alike and whose squares stay within the range; differentiable."""
         return x
 
     @staticmethod
@@ -144,7 +178,14 @@ class Cosine(Critic):
         if bool(((norms < 1e-15) | (norms > 1e15)).any()):  # squares of such numbers may have left the range
             x = x / x.abs().amax(-1, keepdim=True)
             norms = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        return x / norms
+        unit = x / norms
+        return unit if x.dtype == torch.float64 else _corrected(unit, x)
+
+    @staticmethod
+    def within_range(x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        largest = x.detach().abs().amax(-1, keepdim=True)
+        far = ((largest < 1e-10) | (largest > 1e15)) & (largest > 0)
+        return torch.where(far, x / largest, x) if bool(far.any()) else x
 
     @staticmethod
     def compare(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], out: Tensor | None = None) -> Float[Tensor, "n m"]:
@@ -237,6 +278,19 @@ class _Similarity(torch.autograd.Function):
         scores, *scale = ctx.saved_tensors
         for_scale = (gradient * scores).sum_to_size(scale[0].shape) / scale[0] if ctx.needs_input_grad[3] else None
         return None, *ctx.pull(gradient), for_scale
+
+
+def check_critic(critic: Any, name: str) -> None:
+    """Raise unless `critic` is one, with one scale."""
+    if not isinstance(critic, Critic):
+        raise InputError(f"{name} must be a critic with its scale, as in Cosine(scale=100.0): got {described(critic)}")
+    scales = as_scale(critic.scale).numel()
+    if scales != 1:
+        raise InputError(f"{name} must have one scale: got {scales}; use one bridge each")
+
+
+def described(value: Any) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
 CRITICS: dict[str, type[Critic]] = {c.name: c for c in (Cosine, Dot, NegativeL2, NegativeSquaredL2)}

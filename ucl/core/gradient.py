@@ -14,10 +14,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ucl.core.bank import Bank
-from ucl.core.critics import Critic
+from ucl.core.critics import Critic, as_scale
 from ucl.core.exponential import exp_
+from ucl.core.fingerprint import ChangedError, fingerprint
 from ucl.core.log_sum_exp import CHUNK, LogSums
+from ucl.core.scores import CriticScores, block_size, extended
 
 __all__ = ["attach", "critic_pairs"]
 
@@ -36,42 +37,53 @@ def attach(sums: LogSums, inputs: list[Tensor], pairs: Pairs) -> LogSums:
     return LogSums(for_pairs, for_rows, for_columns, sums.recomputed)
 
 
-def critic_pairs(ab: Critic, bc: Critic, bank: Bank, a: Tensor, c: Tensor, size: int) -> tuple[list[Tensor], Pairs]:
-    """What two critics and a bank depend on, and how its scores are made from that."""
-    cuts = bank.cuts_for(size)
+def critic_pairs(scores: CriticScores, ab: Critic, bc: Critic, a: Tensor, c: Tensor) -> tuple[list[Tensor], Pairs]:
+    """What two critics and a bank depend on, and how its scores are made from that.
+
+    What asks for no gradient is taken from `scores`, which holds copies of it.
+    """
+    bank = scores.bank
+    cuts = bank.cuts_for(block_size(len(a) + len(c)))
     sides = [bank.for_a] if bank.shared else [bank.for_a, bank.for_c]
     blocks = (
         [rows.read(low, high) for low, high in zip([0, *cuts], cuts, strict=False) for rows in sides]
-        if any(_asks(rows) for rows in sides)
+        if bank.learned
         else []
     )
-    scales = [torch.as_tensor(critic.scale) for critic in (ab, bc)]
+    scales = [as_scale(critic.scale) for critic in (ab, bc)]
+    log_weights = scores.log_weights
 
     def pairs(values: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         x, y, scale_ab, scale_bc, *held = (value.double() for value in values)
-        read = bank.blocks(cuts, progress=False)
-        pairs_of_blocks = zip(held[:: len(sides)], held[len(sides) - 1 :: len(sides)], strict=True) if held else read
-        for for_a, for_c in pairs_of_blocks:
-            s = type(ab)(scale_ab.reshape(()))(x, for_a.to(x))
-            yield s, type(bc)(scale_bc.reshape(()))(y, for_c.to(y))
+        pairs_of_blocks = zip(held[:: len(sides)], held[len(sides) - 1 :: len(sides)], strict=True)
+        read = pairs_of_blocks if held else bank.blocks(cuts, progress=False, seal=scores.seal)
+        f_ab, f_bc = type(ab)(scale_ab.reshape(())), type(bc)(scale_bc.reshape(()))
+        x, y, start = ab.within_range(x), bc.within_range(y), 0
+        for for_a, for_c in read:
+            s = f_ab(x, ab.within_range(for_a.to(x)))
+            t = f_bc(y, bc.within_range(for_c.to(y)))
+            if log_weights is not None:
+                s, t = extended(s, t, log_weights[start : start + len(for_a)])
+                start += len(for_a)
+            yield s, t
 
-    return [a, c, *scales, *blocks], pairs
-
-
-def _asks(rows: Any) -> bool:
-    return bool(getattr(getattr(rows, "tensor", None), "requires_grad", False))
+    x, y = (asked if asked.requires_grad else copy for asked, copy in ((a, scores.a), (c, scores.c)))
+    return [x, y, *scales, *blocks], pairs
 
 
 class _Attached(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, sums: LogSums, pairs: Pairs, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         ctx.sums, ctx.pairs = sums, pairs
+        ctx.marks = [_mark(x) for x in inputs]
         ctx.save_for_backward(*inputs)
         return sums.pairs.clone(), sums.rows.clone(), sums.columns.clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *arriving: Tensor) -> tuple[Any, ...]:
+        if [_mark(x) for x in ctx.saved_tensors] != ctx.marks:  # through .data, which autograd does not see
+            raise ChangedError("inputs have changed since these scores were made: call backward before, or score again")
         leaves = [
             x.detach().requires_grad_(need) for x, need in zip(ctx.saved_tensors, ctx.needs_input_grad[2:], strict=True)
         ]
@@ -88,6 +100,11 @@ class _Attached(torch.autograd.Function):
                 for i, part in zip(wanted, parts, strict=True):
                     gradients[i] = _plus(gradients[i], part)
         return (None, None, *gradients)
+
+
+def _mark(x: Tensor) -> str:
+    x = x.detach() if x.dtype in (torch.float32, torch.float64) else x.detach().double()
+    return fingerprint(x.reshape(len(x) if x.dim() == 2 else 1, -1))
 
 
 def _plus(total: Tensor | None, part: Tensor | None) -> Tensor | None:

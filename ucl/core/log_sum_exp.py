@@ -42,6 +42,7 @@ from torch import Tensor
 from ucl.core.critics import dot_products
 from ucl.core.exponential import exp_
 from ucl.core.tight_blocks import group_rows
+from ucl.errors import InputError
 
 __all__ = ["Exponentials", "LogSums", "ScoreBlocks", "ScorePair", "log_sums"]
 
@@ -111,6 +112,8 @@ def log_sums(blocks: ScoreBlocks, dtype: torch.dtype) -> LogSums:
     recomputed = certified.numel() - int(certified.count_nonzero())
     if recomputed:
         _recompute(blocks, sums.pairs, ~certified, dtype)
+    if not all(bool(torch.isfinite(value).all()) for value in (sums.pairs, sums.rows, sums.columns)):
+        raise InputError("sums of scores leave the range of float64: give smaller scores, or rescale the embeddings")
     return LogSums(sums.pairs, sums.rows, sums.columns, recomputed)
 
 
@@ -236,7 +239,10 @@ def _tight_pass(
 
 def _similar_samples(scores_ab: Float[Tensor, "n m"], scores_cb: Float[Tensor, "k m"]) -> list[Int[Tensor, " _"]]:
     """Groups of samples with similar columns of scores, judged by some of the rows."""
-    landmarks = [s[torch.linspace(0, len(s) - 1, min(len(s), LANDMARKS)).long()] for s in (scores_ab, scores_cb)]
+    evenly = (
+        torch.linspace(0, len(s) - 1, min(len(s), LANDMARKS), dtype=torch.float32) for s in (scores_ab, scores_cb)
+    )
+    landmarks = [s[even.long()] for s, even in zip((scores_ab, scores_cb), evenly, strict=True)]
     features = torch.cat(landmarks).T.contiguous()
     return group_rows(features, max(1, len(features) // GROUP))
 

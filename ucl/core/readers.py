@@ -56,11 +56,11 @@ class _TensorRows(Rows):
         check_matrix(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), tensor.dtype in FLOATS, name)
         self.shape = (tensor.shape[0], tensor.shape[1])
         self.dtype = torch.float64 if tensor.dtype == torch.float64 else torch.float32
-        self.tensor = tensor.to(self.dtype)
-        check_finite(self.tensor, name)
+        self.tensor = tensor  # the caller's own: converted when read, so that what is read is what it holds
+        check_finite(tensor, name)
 
     def _read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
-        return self.tensor[start:stop]
+        return self.tensor[start:stop].to(self.dtype)
 
 
 class _ArrayRows(Rows):
@@ -71,7 +71,6 @@ class _ArrayRows(Rows):
         self.dtype = torch.float64 if array.dtype.itemsize > 4 else torch.float32
         self.in_memory = not isinstance(array, np.memmap)
         if self.in_memory:
-            self.array = np.require(array, self._kind(), ["C", "W"])
             check_finite(self._read(0, len(self)), name, 0, path)
 
     def _kind(self) -> type:
@@ -79,9 +78,9 @@ class _ArrayRows(Rows):
 
     def _read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
         block = self.array[start:stop]
-        if not self.in_memory:  # a copy: torch cannot hold read-only or foreign-endian memory
-            block = np.array(block, dtype=self._kind())
-        return torch.from_numpy(block)
+        if self.in_memory:  # a copy where torch cannot hold it: read-only or foreign-endian memory, another type
+            return torch.from_numpy(np.require(block, self._kind(), ["C", "W"]))
+        return torch.from_numpy(np.array(block, dtype=self._kind()))
 
     def _take(self, index: Int64[np.ndarray, " m"]) -> Float[Tensor, "m d"]:
         return torch.from_numpy(np.array(self.array[index], dtype=self._kind()))

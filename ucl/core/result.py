@@ -11,19 +11,20 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ucl.core.log_sum_exp import LogSums
+from ucl.core.origin import Origin, joined
+from ucl.core.prepared import opened
 from ucl.errors import InputError
 from ucl.files import replacing
 
 __all__ = ["BridgeResult", "Form", "Moments", "merge"]
 
-# Moments E[exp(p S + q T)] that the scores and their uncertainty need; the mixed ones only after normalisation.
 NAMES = ("pairs", "rows", "columns")
-PLAIN, NORMALIZED = [(1, 1), (2, 2)], [(1, 1), (2, 2), (2, 1), (1, 2)]
+# Second moments that the uncertainty needs: those of products only after normalisation, (1, 1) only with weights.
+PLAIN, NORMALIZED = [(2, 2)], [(2, 2), (2, 1), (1, 2)]
 
 
 @dataclass(frozen=True)
@@ -35,34 +36,78 @@ class Form:
     device: torch.device
 
     def give(self, value: Tensor) -> Any:
-        value = value.to(self.dtype)
+        """`value` in this form; raises InputError where it leaves the range of the precision."""
+        given = value.to(self.dtype)
+        if bool(torch.isinf(given).any()):
+            raise InputError(
+                f"the answer must be within the range of {str(self.dtype)[6:]}: got {float(value.abs().max()):.3g}; "
+                "score with dtype='float64', or rescale the inputs"
+            )
+        value = given
         return value if self.torch_in else value.detach().cpu().numpy()
 
 
 class Moments(ABC):
-    """log sum_i exp(p S_ai + q T_ci) of a grid for small powers p and q."""
+    """Sums of a grid over samples i of weight w_i, of which those that are equal have the weight W_i together.
+
+    `weight` is sum_i w_i. Where no two samples are equal and there are no weights, all w_i and W_i are one.
+    """
+
+    weight: float
+    first: LogSums  # log sum_i w_i exp(S_ai + T_ci); at hand
+
+    @property
+    @abstractmethod
+    def squared_weight(self) -> float:
+        """sum_i w_i W_i: the sum of W^2 over distinct samples. May take a pass over the bank."""
 
     @abstractmethod
-    def get(self, p: int, q: int) -> LogSums:
-        """The sums for powers `p` and `q`; (1, 1) is at hand, others may take a pass over the bank."""
+    def second(self, p: int, q: int) -> LogSums:
+        """log sum_i w_i W_i exp(p S_ai + q T_ci) for powers up to 2. May take a pass over the bank."""
+
+    def require(self, powers: Sequence[tuple[int, int]]) -> None:  # noqa: B027, most can
+        """Raise unless these second moments can be had."""
+
+    @property
+    @abstractmethod
+    def alike(self) -> bool:
+        """Whether all samples are distinct and of weight one: squared weights are weights. Costs what they cost."""
 
 
 @dataclass(frozen=True, eq=False)
 class BridgeResult:
-    """Scores of a grid of n queries and k candidates over a bank.
+    """Scores of a grid of n queries and k candidates over a bank of `bank_size` samples.
 
-    Uncertainties take one more pass over the bank (three with normalisation), made when they are first asked for.
+    With weights w_i (one, unless the bank has its own), the score is L = log sum_i w_i x_i - log sum_i w_i, where
+    x_i = exp(f_AB(a, b_i) + f_BC(b_i, c)).
+
+    **Uncertainty** counts distinct samples g, whose weight W_g is that of all rows equal to it: a bank that is repeated
+    ten times knows what it knew once. With shares p_g = W_g / sum W and the weighted mean X of x, L is the log of a
+    mean of independent x_g with fixed shares, so by the delta method
+
+        Var L = Var(sum_g p_g x_g) / X^2, estimated by  sum_g p_g^2 (x_g / X - 1)^2 / (1 - sum_g p_g^2)
+
+    (Owen 2013, section 9.2; the divisor takes out the bias of estimating X, exactly for equal shares, where this is the
+    squared standard error of a mean of M numbers). Normalised scores have x_g / X - u_g / U - v_g / V + 1 in the place
+    of x_g / X - 1, with u = exp f_AB and v = exp f_BC. The effective sample size is (sum_g W_g x_g)^2 / sum_g
+    (W_g x_g)^2 (Kong 1992): at most the number of distinct samples. Both need only sums of W_g^2 times products of
+    powers, and a sum of W_g^2 y_g over distinct samples is one of w_i W_i y_i over rows: nothing is merged, scores do
+    not change, and parts of a bank add up.
+
+    Uncertainties take one more pass over the bank (three with normalisation, one more with weights), made when they are
+    first asked for; they describe the bank that was scored, and raise `ChangedError` where it has changed since.
     """
 
     moments: Moments
     bank_size: int
     form: Form
     normalize: bool
+    origin: Origin
 
     @cached_property
     def scores(self) -> Any:
         """[n, k] log density ratio up to a constant; differentiable."""
-        sums, size = self.moments.get(1, 1), math.log(self.bank_size)
+        sums, size = self.moments.first, math.log(self.moments.weight)
         if self.normalize:
             return self.form.give(sums.pairs + size - sums.rows[:, None] - sums.columns)
         return self.form.give(sums.pairs - size)
@@ -70,109 +115,173 @@ class BridgeResult:
     @property
     def recomputed(self) -> int:
         """How many entries the certificate of the scores sent to an exact path."""
-        return self.moments.get(1, 1).recomputed
+        return self.moments.first.recomputed
 
     @property
     def effective_sample_size(self) -> Any:
-        """[n, k] (sum w)^2 / sum w^2 of the weights w_i = exp(f_AB + f_BC): how many samples carry the answer."""
+        """[n, k] how many distinct samples carry the answer: (sum w)^2 / sum w^2 of their weights in the sum."""
         with torch.no_grad():
-            first, second = self.moments.get(1, 1).pairs, self.moments.get(2, 2).pairs
+            first, second = self.moments.first.pairs, self.moments.second(2, 2).pairs
             return self.form.give((2 * first - second).exp().clamp(1, self.bank_size))
 
     @property
     def standard_error(self) -> Any:
         """[n, k] Monte Carlo standard error of each score over draws of the bank (delta method).
 
-        NaN for a bank of one sample, which says nothing about its own spread.
+        NaN for a bank of one distinct sample, which says nothing about its own spread.
         """
         with torch.no_grad():
-            variance = self._variance() / max(self.bank_size - 1, 1)
-            return self.form.give(variance.sqrt() if self.bank_size > 1 else torch.full_like(variance, torch.nan))
+            samples = self.moments.weight**2 / self.moments.squared_weight
+            known = samples > 1 + 1e-9
+            variance = self._variance() / (samples - 1 if known else 1)
+            return self.form.give(variance.sqrt() if known else torch.full_like(variance, torch.nan))
 
     def _variance(self) -> Float[Tensor, "n k"]:
-        """Variance over samples of what one of them adds to the score.
-
-        That is w / E w, and after normalisation w / E w - u / E u - v / E v with u = exp S, v = exp T, w = u v.
-        """
-        size = math.log(self.bank_size)
-        one, two = (self.moments.get(p, p) for p in (1, 2))
+        """Variance over samples of what one of them adds to the score, with shares p^2 / sum p^2."""
+        size = 2 * math.log(self.moments.weight) - math.log(self.moments.squared_weight)
+        one, two = self.moments.first, self.moments.second(2, 2)
         square = (two.pairs - 2 * one.pairs + size).exp()
+        if self.normalize:
+            cross = self.moments.second(1, 1).pairs
+            left, right = self.moments.second(2, 1).pairs, self.moments.second(1, 2).pairs
+            square += (two.rows - 2 * one.rows + size).exp()[:, None] + (two.columns - 2 * one.columns + size).exp()
+            square -= 2 * (left - one.pairs - one.rows[:, None] + size).exp()
+            square -= 2 * (right - one.pairs - one.columns + size).exp()
+            square += 2 * (cross - one.rows[:, None] - one.columns + size).exp()
+        return (square - self._linear(size)).clamp_min(0)
+
+    def _linear(self, size: float) -> Float[Tensor, "n k"] | float:
+        """What the terms that are not squares take off: one, where all samples weigh the same."""
+        if self.moments.alike:
+            return 1.0
+        one, both = self.moments.first, self.moments.second(1, 1)
+        size -= math.log(self.moments.weight)
+        pairs = 2 * (both.pairs - one.pairs + size).exp()
         if not self.normalize:
-            return (square - 1).clamp_min(0)
-        left, right = self.moments.get(2, 1).pairs, self.moments.get(1, 2).pairs
-        square += (two.rows - 2 * one.rows + size).exp()[:, None] + (two.columns - 2 * one.columns + size).exp()
-        square -= 2 * (left - one.pairs - one.rows[:, None] + size).exp()
-        square -= 2 * (right - one.pairs - one.columns + size).exp()
-        square += 2 * (one.pairs - one.rows[:, None] - one.columns + size).exp()
-        return (square - 1).clamp_min(0)
+            return pairs - 1
+        rows, columns = ((getattr(both, n) - getattr(one, n) + size).exp() for n in ("rows", "columns"))
+        return 2 * (rows[:, None] + columns) - pairs - 1
 
     def with_normalization(self, normalize: bool) -> "BridgeResult":
-        """The same answer with or without per-anchor normalisation; nothing is evaluated again."""
+        """The same answer with or without per-anchor normalisation; nothing is evaluated again.
+
+        Raises InputError where this result was loaded and its file does not hold what the errors of the other need.
+        """
+        self.moments.require(_needed(normalize))
         return replace(self, normalize=normalize)
 
     def save(self, path: str | Path) -> None:
         """Write everything a merge needs as safetensors: how a shard's answer travels between machines."""
-        tensors = {}
-        for p, q in NORMALIZED if self.normalize else PLAIN:
-            sums = self.moments.get(p, q)
-            for name in NAMES:
-                tensors[f"{name}_{p}{q}"] = getattr(sums, name).detach().cpu().contiguous()
+        needed = [*_needed(self.normalize), *([] if self.moments.alike else [(1, 1)])]
+        known = {"first": self.moments.first} | {f"second_{p}{q}": self.moments.second(p, q) for p, q in needed}
+        tensors = {
+            f"{which}_{name}": getattr(sums, name).detach().cpu().contiguous()
+            for which, sums in known.items()
+            for name in NAMES
+        }
         about: dict[str, Any] = {
             "bank_size": self.bank_size,
+            "weight": self.moments.weight,
+            "squared_weight": self.moments.squared_weight,
             "normalize": self.normalize,
             "recomputed": self.recomputed,
+            "origin": self.origin.to_json(),
         }
         about |= {"dtype": str(self.form.dtype).removeprefix("torch."), "torch_in": self.form.torch_in}
         with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata={"ucl-result": json.dumps(about)})
+            save_file(tensors, temporary, metadata={"ucl-result-2": json.dumps(about)})
 
     @staticmethod
     def load(path: str | Path) -> "BridgeResult":
         """Read what `save` wrote."""
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get("ucl-result")
-            if text is None:
-                raise InputError(f"{path} holds no bridge result: expected a file that BridgeResult.save wrote")
-            about = json.loads(text)
-            known = {
-                (p, q): LogSums(**{n: file.get_tensor(f"{n}_{p}{q}") for n in NAMES}, recomputed=about["recomputed"])
-                for p, q in (NORMALIZED if about["normalize"] else PLAIN)
-            }
-        form = Form(about["torch_in"], getattr(torch, about["dtype"]), torch.device("cpu"))
-        return BridgeResult(_KnownMoments(known), about["bank_size"], form, about["normalize"])
+        with opened(path, "ucl-result-2", "bridge result", "BridgeResult.save") as (file, metadata):
+            about = json.loads(metadata["ucl-result-2"])
+            names = {name.removesuffix("_pairs") for name in file.keys() if name.endswith("_pairs")}  # noqa: SIM118
+            known = {which: LogSums(**{n: file.get_tensor(f"{which}_{n}") for n in NAMES}) for which in names}
+            first = replace(known.pop("first"), recomputed=int(about["recomputed"]))
+            second = {(int(which[-2]), int(which[-1])): sums for which, sums in known.items()}
+            moments = _KnownMoments(first, second, float(about["weight"]), float(about["squared_weight"]))
+            moments.require(_needed(about["normalize"]))
+            form = Form(bool(about["torch_in"]), getattr(torch, about["dtype"]), torch.device("cpu"))
+            origin = Origin.from_json(about["origin"])
+            return BridgeResult(moments, int(about["bank_size"]), form, bool(about["normalize"]), origin)
+
+
+def _needed(normalize: bool) -> list[tuple[int, int]]:
+    return NORMALIZED if normalize else PLAIN
 
 
 def merge(results: Sequence[BridgeResult]) -> BridgeResult:
-    """The answer of the whole bank from the answers of its shards, for one grid of queries and candidates."""
+    """The answer of the whole bank from the answers of its parts, for one grid of queries and candidates.
+
+    Parts are shards of one bank (all of them), ranges of one bank that do not overlap (`Bank.between`), or banks of
+    their own, each once. Anything else raises InputError: a part twice, a shard too few, another bank, other queries,
+    candidates, critics or scales. Repeats are known across shards; ranges and banks know only their own.
+    Fingerprints of a bank on a GPU differ from those on a CPU: score all parts on one kind of device.
+    """
     if not results:
         raise InputError("merge needs at least one result: got none")
     first = results[0]
-    shapes = {tuple(result.moments.get(1, 1).pairs.shape) for result in results}
+    shapes = {tuple(result.moments.first.pairs.shape) for result in results}
     if len(shapes) > 1 or len({result.normalize for result in results}) > 1:
         raise InputError(
             f"results to merge must be of one grid and one bridge: got grids {sorted(shapes)}; score the same inputs"
         )
+    origin = joined([result.origin for result in results])
     size = sum(result.bank_size for result in results)
-    return BridgeResult(_MergedMoments([result.moments for result in results]), size, first.form, first.normalize)
+    moments = _MergedMoments([result.moments for result in results])
+    return BridgeResult(moments, size, first.form, first.normalize, origin)
 
 
 class _KnownMoments(Moments):
-    def __init__(self, known: dict[tuple[int, int], LogSums]) -> None:
-        self.known = known
+    def __init__(
+        self, first: LogSums, known: dict[tuple[int, int], LogSums], weight: float, squared_weight: float
+    ) -> None:
+        self.first, self.known, self.weight, self._squared_weight = first, known, weight, squared_weight
 
-    def get(self, p: int, q: int) -> LogSums:
-        return self.known[p, q]
+    @property
+    def squared_weight(self) -> float:
+        return self._squared_weight
+
+    @property
+    def alike(self) -> bool:
+        return (1, 1) not in self.known
+
+    def second(self, p: int, q: int) -> LogSums:
+        return self.first if (p, q) == (1, 1) and self.alike else self.known[p, q]
+
+    def require(self, powers: Sequence[tuple[int, int]]) -> None:
+        if any(pair not in self.known for pair in powers):
+            raise InputError(
+                "this loaded result does not hold what normalisation needs: save it from a bridge with normalize=True"
+            )
 
 
 class _MergedMoments(Moments):
     def __init__(self, parts: list[Moments]) -> None:
         self.parts = parts
+        self.first = reduce(_add, (part.first for part in parts))
+        self.weight = sum(part.weight for part in parts)
         self.known: dict[tuple[int, int], LogSums] = {}
 
-    def get(self, p: int, q: int) -> LogSums:
+    @property
+    def squared_weight(self) -> float:
+        return sum(part.squared_weight for part in self.parts)
+
+    @property
+    def alike(self) -> bool:
+        return all(part.alike for part in self.parts)
+
+    def second(self, p: int, q: int) -> LogSums:
+        if (p, q) == (1, 1) and self.alike:
+            return self.first
         if (p, q) not in self.known:
-            self.known[p, q] = reduce(_add, (part.get(p, q) for part in self.parts))
+            self.known[p, q] = reduce(_add, (part.second(p, q) for part in self.parts))
         return self.known[p, q]
+
+    def require(self, powers: Sequence[tuple[int, int]]) -> None:
+        for part in self.parts:
+            part.require(powers)
 
 
 def _add(x: LogSums, y: LogSums) -> LogSums:

@@ -6,9 +6,33 @@ from torch import Tensor
 
 from ucl.core.critics import squared_distances
 
-__all__ = ["group_rows"]
+__all__ = ["group_rows", "tight_groups"]
 
+GROUP = 2048  # rows in a block on average, where the bank has no clusters to speak of
+FINE = 64  # rows in a tight block on average, at least
+NATS = 15.0  # radius of a tight block's scores: products are at least exp(-60), far above what float32 loses
+FEATURES = 64  # dimensions in which rows are clustered
 SAMPLE = 8192  # rows among which centres are looked for
+
+
+def tight_groups(sides: list[Float[Tensor, "m _d"]], scales: list[float]) -> list[Int[Tensor, " _"]]:
+    """Rows by cluster: as few clusters as make every block tight, or large ones where that takes too many."""
+    features = _features(sides, scales)
+    fine = group_rows(features, min(512, max(1, len(features) // FINE)), within=NATS)
+    return fine if len(fine) > 1 else group_rows(features, max(1, len(features) // GROUP), rounds=3)
+
+
+def _features(sides: list[Float[Tensor, "m _d"]], scales: list[float]) -> Float[Tensor, "m f"]:
+    """What both critics see of each row, in few dimensions (a random projection keeps distances)."""
+    generator = torch.Generator().manual_seed(0)
+    features = []
+    for side, scale in zip(sides, scales, strict=False):
+        width = side.shape[1]
+        if width > FEATURES:
+            plane = torch.randn(width, FEATURES, generator=generator, dtype=side.dtype).to(side.device)
+            side = side @ (plane / FEATURES**0.5)
+        features.append(side * scale)
+    return torch.cat([feature.double() for feature in features], 1)
 
 
 def group_rows(

@@ -47,7 +47,7 @@ def scores_of(suite: Suite, task: Task, method: str, seed: int = 0) -> Iterator[
     if method == "direct_disparate" and disparate:
         a, c = suite.rows(task.first, task.query, query), suite.rows(task.second, task.candidate, candidate)
         for x, y in _in_one_space(a, c, seed):
-            yield Cosine().similarity(x, y)
+            yield Cosine.similarity(x, y)
     elif method == "monte_carlo_disparate" and disparate:
         yield (
             bridge(suite, task, task.first, task.second)
@@ -61,14 +61,14 @@ def scores_of(suite: Suite, task: Task, method: str, seed: int = 0) -> Iterator[
     elif method in ("direct_joint", "monte_carlo_joint") and suite.has(task.joint, task.query, task.candidate):
         a, c = suite.rows(task.joint, task.query, query), suite.rows(task.joint, task.candidate, candidate)
         if method == "direct_joint":
-            yield Cosine().similarity(a, c)
+            yield Cosine.similarity(a, c)
         elif suite.has(task.joint, task.middle):
             yield bridge(suite, task, task.joint, task.joint).score(a, c, progress=False).scores
     elif method in ("ground_truth", PAIRED):
         model = task.truth if method == "ground_truth" else "joint_image"
         if suite.has(model, task.query, task.candidate) and (method != PAIRED or task.middle == "audio"):
             a, c = suite.rows(model, task.query, query), suite.rows(model, task.candidate, candidate)
-            yield Cosine().similarity(a, c)
+            yield Cosine.similarity(a, c)
 
 
 def bridge(suite: Suite, task: Task, first: str, second: str, ids: Sequence[str] | None = None) -> Bridge:

@@ -80,7 +80,7 @@ def lemma_1(params: Lemmas) -> Check:
     f_ab, f_bc = (a_given_b / p_a).log().T, (c_given_b / p_c).log().T
     exact = (torch.einsum("b,ba,bc->ac", p_b, a_given_b, c_given_b) / (p_a[:, None] * p_c)).log()
     bank = Bank(torch.eye(states, dtype=torch.float64)[p_b.multinomial(params.bank, True, generator=random)])
-    result = Bridge(Dot(), Dot(), bank).score(f_ab, f_bc, progress=False)
+    result = Bridge(Dot(1.0), Dot(1.0), bank).score(f_ab, f_bc, progress=False)
     return compare(result.scores, exact, result.standard_error, f"{states} states each, bank of {params.bank}")
 
 
@@ -104,7 +104,7 @@ def lemma_3(params: Lemmas) -> Check:
     size = d**-0.5  # norms near one
     a, c = size * _normal(random, params.anchors, d), size * _normal(random, params.anchors, d)
     bank = Bank(params.sd * _normal(random, params.bank, d))
-    critic = NegativeSquaredL2()
+    critic = NegativeSquaredL2(1.0)
     result = Bridge(critic, critic, bank).score(a, c, progress=False)
     return compare(
         result.scores,

@@ -1,0 +1,171 @@
+"""A prepared bank on disk: a folder of safetensors parts and a description of them, checked when it is opened."""
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+import xxhash
+from safetensors import safe_open
+from torch import Tensor
+
+from ucl.errors import InputError
+from ucl.files import read_json, write_json
+from ucl.tensors import read_tensors, write_tensors
+
+__all__ = ["FolderWriter", "opened", "read_folder"]
+
+FORMAT = "ucl-bank-2"
+DESCRIPTION, WEIGHTS = "bank.json", "weights.safetensors"
+NORM = 1e-5  # how far the norm of a float32 row of norm one may be from it
+CHUNK = 2**24  # bytes
+
+
+@contextmanager
+def opened(path: str | Path, key: str, what: str, writer: str) -> Iterator[tuple[Any, dict[str, str]]]:
+    """A safetensors file of our own, by `key` in its metadata, and the metadata; anything else is an InputError."""
+    refusal = InputError(f"{path} holds no {what}: expected a file that {writer} wrote")
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+            if key not in about:
+                raise refusal
+            yield file, about
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"no such file: {path}; expected a file that {writer} wrote") from None
+    except Exception:
+        raise refusal from None
+
+
+class FolderWriter:
+    """Builds a folder beside `path`, which takes its place in `finish`; on any exception nothing is left of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if path.exists() and not path.is_dir():
+            raise InputError(f"a prepared bank is a folder: {path} is a file; choose another name")
+        names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+        others = sorted(n for n in names if n not in (DESCRIPTION, WEIGHTS) and not _is_part(n))
+        if others:
+            raise InputError(f"{path} holds files of another kind ({others[0]}): choose a new folder for the bank")
+        self.beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        self.parts: list[dict[str, Any]] = []
+
+    def __enter__(self) -> "FolderWriter":
+        self.beside.mkdir(parents=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+        shutil.rmtree(self.beside, ignore_errors=True)
+
+    def add(self, tensors: Mapping[str, Tensor]) -> None:
+        """Write the next part."""
+        name = f"part-{len(self.parts):05d}.safetensors"
+        self.parts.append({"file": name, "rows": len(tensors["for_a"])} | self._write(tensors, name))
+
+    def finish(self, about: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+        """Write the description and swap the folder in."""
+        about = {"format": FORMAT, **about, "parts": self.parts}
+        if weights:
+            about["weights"] = self._write(weights, WEIGHTS)
+        write_json(about, self.beside / DESCRIPTION)
+        old = self.beside.with_suffix(".old")
+        if self.path.exists():
+            self.path.rename(old)
+        self.beside.rename(self.path)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _write(self, tensors: Mapping[str, Tensor], name: str) -> dict[str, str]:
+        write_tensors(tensors, self.beside / name)
+        return {"digest": _digest(self.beside / name)}
+
+
+def read_folder(folder: Path, verify: bool) -> tuple[dict[str, Any], dict[str, list[str]], dict[str, Tensor]]:
+    """The description (with `digest`, of all of it), the sources of each side's rows, and the weights.
+
+    With `verify`, every file is read and compared with its digest, and rows are checked.
+    """
+    about = _describe(folder)
+    names = ["for_a"] if about["shared"] else ["for_a", "for_c"]
+    for part in about["parts"]:
+        _check_part(folder / part["file"], part, dict(zip(names, about["unit"], strict=False)), verify)
+    weights = {}
+    if "weights" in about:
+        if verify:
+            _check_digest(folder / WEIGHTS, about["weights"]["digest"])
+        weights = read_tensors(folder / WEIGHTS)
+    sources = {name: [f"{folder / part['file']}:{name}" for part in about["parts"]] for name in names}
+    return about, sources, weights
+
+
+def _describe(folder: Path) -> dict[str, Any]:
+    """`bank.json`, if it says what it must and adds up."""
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise InputError(f"no prepared bank in {folder}: {DESCRIPTION} is missing; make it with `ucl bank build`")
+    try:
+        about = read_json(path)
+        kind = about.get("format")
+        if kind == FORMAT:
+            parts = [(part["file"], int(part["rows"]), str(part["digest"])) for part in about["parts"]]
+            sizes, samples = [int(size) for size in about["sizes"]], int(about["samples"])
+            names = [name for name, _, _ in parts]
+            critics = [(str(kind), float(scale)) for kind, scale in about["critics"]]
+            sound = (
+                len(about["unit"]) == len(critics) == 2
+                and isinstance(about["shared"], bool)
+                and all(map(_is_part, names))
+            )
+            sound = sound and min(sizes) > 0 and len(set(names)) == len(names)
+            if not sound or sum(sizes) != samples or sum(rows for _, rows, _ in parts) != samples:
+                raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{path} does not describe a bank that adds up; build it again") from None
+    if kind != FORMAT:
+        raise InputError(f"{path}: expected format {FORMAT}, got {kind}; build it again")
+    identity = json.dumps({key: value for key, value in about.items() if key != "sizes"}, sort_keys=True)
+    return {**about, "digest": xxhash.xxh3_128_hexdigest(identity.encode())}
+
+
+def _check_part(path: Path, part: Mapping[str, Any], sides: Mapping[str, bool], verify: bool) -> None:
+    """Raise unless the file holds the rows that its description promises."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            held = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, mapped: nothing is read yet
+    except Exception:
+        raise InputError(f"{path} is missing or no safetensors file; build the bank again") from None
+    if any(len(held.get(name, ())) != part["rows"] for name in sides):
+        raise InputError(f"{path} must hold {part['rows']} rows for each side; it is not this bank's: build it again")
+    if not verify:
+        return
+    _check_digest(path, part["digest"])
+    for name, unit in sides.items():
+        sizes = torch.linalg.vector_norm(held[name], dim=1)
+        if not bool(((sizes - 1).abs() <= NORM).all() if unit else torch.isfinite(held[name]).all()):
+            what = "rows of norm one" if unit else "finite rows"
+            raise InputError(f"{path} must hold {what} for {name}: got others; build the bank again")
+
+
+def _check_digest(path: Path, expected: str) -> None:
+    if not path.is_file() or _digest(path) != expected:
+        raise InputError(f"{path} is damaged or of another bank: its digest is another than written; build it again")
+
+
+def _digest(path: Path) -> str:
+    """XXH3 of a file: damage and mix-ups are told at the speed of memory; it does not stand against forgery."""
+    running = xxhash.xxh3_128()
+    with path.open("rb") as handle:
+        while chunk := handle.read(CHUNK):
+            running.update(chunk)
+    return str(running.hexdigest())
+
+
+def _is_part(name: str) -> bool:
+    return Path(name).name == name and name.startswith("part-") and name.endswith(".safetensors")
