@@ -47,7 +47,7 @@ def play(
 
     Example: ucl maze play fork "the first column" --start 4.5,6.5
     """
-    from ucl.cli.inputs import check_apart
+    from ucl.cli.paths import check_apart
     from ucl.maze import layouts
     from ucl.maze.drawing import animate
     from ucl.maze.language import Grammar
