@@ -22,6 +22,7 @@ lint: $(STAMP)
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports
 	snakefmt --check -l 120 Snakefile workflow
 	snakemake --lint
 

@@ -19,6 +19,10 @@ include: "workflow/rules/maze.smk"
 include: "workflow/rules/report.smk"
 
 
+add_code(workflow.rules)
+discard_empty_files()
+
+
 onstart:
     workflow.folder_lock = lock_folder()
 
@@ -26,7 +30,6 @@ onstart:
 rule all:
     default_target: True
     input:
-        rules.report.input,
+        [getattr(rules, name).input for name in EXPERIMENTS],
         rules.report.output,
         rules.write_which_bridge.output,
-        [tracked(name) for name in EXPERIMENTS],

@@ -1,11 +1,20 @@
 """The examples of the documentation run, one after the other, as a reader would run them."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
+import torch
+from PIL import Image
+from safetensors.torch import save
+from small_models import TINY, cache, published, saved, small_clap, small_roberta, tiny_clip
+
+from ucl.media import hub
+from ucl.media.store import read_store
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -38,3 +47,34 @@ def test_the_examples_of_the_bridge_agree() -> None:
 def test_the_examples_of_the_maze_leave_walks_and_an_animation(tmp_path: Path) -> None:
     assert run_examples("maze.md", 8)["walks"].lengths.shape == (100,)
     assert (tmp_path / "walk.gif").stat().st_size > 1000
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The models that the page on media names, small, in the hub's cache: ViT-B-32 of another width and depth."""
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    clip = tiny_clip()
+    monkeypatch.setitem(sys.modules["open_clip"].factory._MODEL_CONFIGS, "ViT-B-32", TINY)
+    cache(
+        tmp_path / "hub",
+        "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+        {"open_clip_model.safetensors": save(clip.state_dict())},
+    )
+    cache(tmp_path / "hub", "roberta-base", small_roberta(tmp_path))
+    cache(tmp_path / "hub", "lukewys/laion_clap", {"630k-audioset-best.pt": saved(published(small_clap()), tmp_path)})
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's old readers
+def test_the_examples_of_the_page_on_media(models: None, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    soundfile.write("dog.wav", rng.normal(0, 0.1, 16_000), 16_000)
+    for name in ("dog.jpg", "tram.jpg"):
+        Image.fromarray(rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)).save(name)
+    names = run_examples("media.md", 2)
+    store = read_store("folder/audio.parquet")
+    assert (store.ids, store.info) == (names["ids"], names["info"])
+    assert torch.equal(store.embeddings, names["embeddings"])
+    assert names["scores"].shape == (1, 2)
+    assert names["bridge"].ab.scale == pytest.approx(18.6)
+    assert names["bridge"].bc.scale == pytest.approx(43.5)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +14,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ucl.errors import InputError
+from ucl.seals import KEY, UNSEALED, check_seal, damaged, seal
 
 __all__ = [
+    "check_table",
     "digest",
     "read_json",
+    "read_parquet",
+    "read_table",
     "replacing",
+    "why_not_a_file",
     "write_json",
     "write_parquet",
+    "write_table",
     "write_text",
 ]
 
@@ -58,6 +65,20 @@ def _make(temporary: Path, path: Path) -> int:
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
+def why_not_a_file(path: str | Path) -> str | None:
+    """Why a path is not to be opened for reading, in words; None for a regular file.
+
+    A pipe would wait for ever for its writer, a device may have no end.
+    """
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116
+    except (FileNotFoundError, ValueError):  # a null byte in a name is a ValueError
+        return "no such file"
+    except OSError as error:
+        return (error.strerror or type(error).__name__).lower()
+    return None if stat.S_ISREG(mode) else "not a regular file but a folder, pipe or device"
+
+
 def write_text(text: str, path: str | Path) -> None:
     """Write UTF-8 text."""
     with replacing(path) as temporary:
@@ -75,9 +96,41 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_parquet(frame: Any, path: str | Path) -> None:
-    """Write a table of pandas, which is not imported here, as Parquet, without its index."""
+    """Write a table of pandas, which is not imported here, as Parquet, sealed (`ucl.seals`), without its index."""
+    write_table(pa.Table.from_pandas(frame, preserve_index=False), path)
+
+
+def read_parquet(path: str | Path) -> Any:
+    """Read a Parquet file as a table of pandas; InputError where its seal does not hold."""
+    return read_table(path).to_pandas()
+
+
+def write_table(table: pa.Table, path: str | Path) -> None:
+    """Write an Arrow table as Parquet, sealed, with its schema's metadata."""
     with replacing(path) as temporary:
-        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), temporary)
+        metadata = (table.schema.metadata or {}) | {KEY: UNSEALED}
+        pq.write_table(table.replace_schema_metadata(metadata), temporary)
+        seal(temporary)
+
+
+def read_table(path: str | Path) -> pa.Table:
+    """Read a Parquet file as an Arrow table; InputError where its seal does not hold."""
+    check_table(path)
+    try:
+        table = pq.read_table(path, partitioning=None)  # folders named a=b above it are no columns
+    except pa.ArrowException:
+        raise damaged(path) from None
+    kept = {key: value for key, value in (table.schema.metadata or {}).items() if key != KEY.encode()}
+    return table.replace_schema_metadata(kept or None)
+
+
+def check_table(path: str | Path) -> None:
+    """Raise InputError where a Parquet file's seal does not hold, or where it is no Parquet file."""
+    try:
+        found = (pq.read_metadata(path).metadata or {}).get(KEY.encode())
+    except pa.ArrowException:
+        raise damaged(path) from None
+    check_seal(path, None if found is None else found.decode(errors="replace"))
 
 
 def digest(path: str | Path) -> str:

@@ -1,11 +1,20 @@
 """How a job uses the machine: its device, its threads, and the settings that keep it fast and repeatable."""
 
 import os
+from typing import Any
 
 import torch
 import torch.utils.deterministic
 
-__all__ = ["generator", "prepare"]
+from ucl.logs import start_log
+
+__all__ = ["generator", "prepare", "start"]
+
+
+def start(job: Any) -> torch.device:
+    """How every job of the workflow that computes begins: its log, its threads, and the device to work on."""
+    start_log(job)
+    return prepare(job.threads, int(job.resources.get("gpu", 0)))
 
 
 def prepare(threads: int, gpu: int = 0) -> torch.device:

@@ -4,20 +4,30 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ucl.files import replacing
+from ucl.seals import KEY, UNSEALED, check_seal, damaged, seal
 
 __all__ = ["read_tensors", "write_tensors"]
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: str | Path) -> None:
-    """Write named tensors as safetensors."""
+    """Write named tensors as safetensors, sealed (`ucl.seals`)."""
     with replacing(path) as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary)
+        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(contiguous, temporary, metadata={KEY: UNSEALED})
+        seal(temporary)
 
 
 def read_tensors(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
-    """Read named tensors from a safetensors file."""
-    return load_file(path, device=str(device))
+    """Read named tensors from a safetensors file; InputError where its seal does not hold."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = (file.metadata() or {}).get(KEY)
+        check_seal(path, found)
+        return load_file(path, device=str(device))
+    except SafetensorError:
+        raise damaged(path) from None

@@ -19,8 +19,9 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from ucl.files import write_parquet
 from ucl.media.grammar import NUMBER_WORDS
+
+from ucl.files import write_parquet
 
 VOICE_OF_LANGUAGE = {"en": "en-us", "de": "de", "es": "es", "fr": "fr-fr", "it": "it"}
 VARIANTS = ("m1", "m3", "m5", "m7", "f1", "f2", "f4", "f5", "klatt", "klatt4", "Andy", "Annie")

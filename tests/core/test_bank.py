@@ -23,7 +23,7 @@ def test_memory_maps_and_parquet_stream_block_by_block(tmp_path, monkeypatch) ->
     sizes: list[int] = []
     read = as_rows(tmp_path / "b2.parquet", "b").__class__.read
     monkeypatch.setattr(
-        "ucl.core.readers._ParquetRows.read",
+        "ucl.core.parquet.ParquetRows.read",
         lambda self, i, j: sizes.append(j - i) or read(self, i, j),  # type: ignore[func-returns-value]
     )
     a, c = draw(4, 6).float(), draw(5, 4, seed=1).float()

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ucl.errors import InputError
-from ucl.experiments.bridging import gallery
-from ucl.experiments.bridging import scoring, summary
+from ucl.experiments.bridging import gallery, scoring, summary
 from ucl.experiments.bridging import suite as suites
 from ucl.media.base import EncoderInfo
 from ucl.media.store import Store, write_store
@@ -173,10 +172,18 @@ def test_constant_scores_never_hit():
 
 
 def test_a_larger_bank_helps_and_the_whole_is_exact(suite):
-    table = scoring.evaluate_bank_sizes(suite, [2, 8, 999], 10, draws=4, seed=0).set_index(["method", "bank"])
+    table = scoring.evaluate_bank_sizes(suite, [2, 8, 999], 10, bank_draws=4, draws=6, seed=0).set_index(
+        ["method", "bank"]
+    )
     assert sorted({bank for _, bank in table.index}) == [2, 8, 30]
     few, many = (table.loc[("monte_carlo_disparate", m), "recall_at_1"] for m in (2, 30))
     assert few < 0.6 < many
+    assert (table["queries"] == len(suite.tested("audio"))).all()
+    main = scoring.evaluate(suite, [10], draws=6, seed=0).set_index(["task", "method"])["recall_at_1"]
+    assert many == pytest.approx(main["audio_to_image", "monte_carlo_disparate"])  # the same bank, the same sets
+    alone = summary.with_intervals(table.reset_index(), ["method", "bank", "queries"])
+    expected = 1.96 * np.sqrt(alone["recall_at_1"] * (1 - alone["recall_at_1"]) / len(suite.tested("audio")))
+    assert alone["ci95"].to_numpy() == pytest.approx(expected.to_numpy())
 
 
 def test_uniformity_sees_uniform_and_clustered_banks(suite):

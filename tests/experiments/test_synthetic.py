@@ -9,8 +9,9 @@ import torch
 
 from ucl.experiments.settings import Dims, GaussianTraining
 from ucl.experiments.synthetic.data import read_world, sample
+from ucl.experiments.synthetic.methods import METHODS
 from ucl.experiments.synthetic.scoring import evaluate_candidates, evaluate_epochs, represent
-from ucl.experiments.synthetic.summary import METHODS, best_of_grid, combine, learning_curves, summarise
+from ucl.experiments.synthetic.summary import best_of_grid, combine, learning_curves, summarise
 from ucl.experiments.synthetic.training import train_model
 from ucl.runtime import generator
 from ucl.worlds.draws import queries_of

@@ -3,8 +3,6 @@
 import json
 import pickle
 import time
-import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ import soundfile
 import torch
 from PIL import Image
 from safetensors.torch import save_file
+from small_models import TINY, cache, published, saved, small_clap, small_roberta, tiny_clip
 
 from ucl.errors import InputError
 from ucl.media import hub
@@ -22,11 +21,6 @@ from ucl.media.encoders import load_encoders, read_checkpoint
 from ucl.media.store import write_store
 
 CPU = torch.device("cpu")
-TINY = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
-}
 MEAN_STD = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.25, 0.3]}
 
 
@@ -38,33 +32,9 @@ def offline(tmp_path, monkeypatch):
     return tmp_path / "hub"
 
 
-def cache(root: Path, repo: str, files: dict[str, bytes]) -> None:
-    """Lay files out as the hub's cache does."""
-    folder = root / ("models--" + repo.replace("/", "--"))
-    (folder / "refs").mkdir(parents=True)
-    (folder / "refs" / "main").write_text("abc")
-    for name, content in files.items():
-        path = folder / "snapshots" / "abc" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
-def saved(state, tmp_path, **kwargs) -> bytes:
-    torch.save(state, tmp_path / "saved.pt", **kwargs)
-    return (tmp_path / "saved.pt").read_bytes()
-
-
 @pytest.fixture(scope="module")
 def clip():
-    """A tiny CLIP of open_clip's own class, its published configuration file, and its scale."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import open_clip
-    torch.manual_seed(0)
-    model = open_clip.CLIP(**TINY).eval()
-    with torch.no_grad():
-        model.logit_scale.fill_(float(np.log(43.5)))
-    return model
+    return tiny_clip()
 
 
 @pytest.fixture
@@ -210,25 +180,6 @@ def test_empty_texts_are_failures():
             tower.prepare(item)
 
 
-@pytest.fixture(scope="module")
-def clap_parts(tmp_path_factory):
-    """What laion-clap asks of the hub, small: a one-layer RoBERTa of width 768 with a byte-pair vocabulary of bytes."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from transformers import RobertaConfig, RobertaModel
-    folder = tmp_path_factory.mktemp("roberta")
-    shape = {"hidden_size": 768, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 32}
-    settings = RobertaConfig(vocab_size=300, max_position_embeddings=130, **shape)
-    torch.manual_seed(1)
-    RobertaModel(settings).save_pretrained(folder)
-    letters = [*"abcdefghijklmnopqrstuvwxyz", "Ġ"]
-    vocabulary = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *letters]
-    (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(vocabulary)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    names = ("config.json", "model.safetensors", "vocab.json", "merges.txt")
-    return {name: (folder / name).read_bytes() for name in names}
-
-
 @pytest.fixture
 def clap_files(tmp_path):
     rng = np.random.default_rng(0)
@@ -243,21 +194,11 @@ def clap_files(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's old readers, in the oracle
-def test_laion_clap_from_a_published_style_checkpoint(clap_parts, clap_files, tmp_path, offline):
-    cache(offline, "roberta-base", clap_parts)
-    with hub.hub_offline(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import laion_clap
-
-        torch.manual_seed(2)
-        module = laion_clap.CLAP_Module(enable_fusion=False, device="cpu", amodel="HTSAT-tiny").eval()
-    with torch.no_grad():
-        module.model.logit_scale_a.fill_(float(np.log(18.6)))
-    # As published: a training checkpoint, wrapped by DataParallel, with a buffer that newer transformers dropped.
-    state = {f"module.{name}": value for name, value in module.model.state_dict().items()}
-    state["module.text_branch.embeddings.position_ids"] = torch.arange(130)[None]
-    published = {"epoch": 45, "name": "clap", "state_dict": state, "best": np.float64(0.3), "optimizer": {"state": {}}}
-    cache(offline, "lukewys/laion_clap", {"630k-audioset-best.pt": saved(published, tmp_path)})
+def test_laion_clap_from_a_published_style_checkpoint(clap_files, tmp_path, offline):
+    cache(offline, "roberta-base", small_roberta(tmp_path))
+    module = small_clap()
+    content = published(module)
+    cache(offline, "lukewys/laion_clap", {"630k-audioset-best.pt": saved(content, tmp_path)})
 
     encoders = load_encoders("laion_clap", "HTSAT-tiny", "630k-audioset-best.pt", CPU)
     audio, text = encoders["audio"], encoders["text"]
@@ -275,8 +216,7 @@ def test_laion_clap_from_a_published_style_checkpoint(clap_parts, clap_files, tm
     assert torch.allclose(text.encode(["a dog barks", "rain"]), words, atol=1e-5)
     assert not torch.allclose(words[0], words[1], atol=1e-4)
 
-    state["module.surplus"] = torch.zeros(1)
-    torch.save({"state_dict": state}, tmp_path / "other.pt")
+    torch.save({"state_dict": content["state_dict"] | {"module.surplus": torch.zeros(1)}}, tmp_path / "other.pt")
     with pytest.raises(InputError, match=r"other\.pt: does not fit"):
         load_encoders("laion_clap", "HTSAT-tiny", str(tmp_path / "other.pt"), CPU)
 

@@ -121,6 +121,22 @@ def test_imagebind_scales_stand_beside_unit_rows(imagebind, files):
         audio.prepare(files / "broken.wav")
 
 
+def test_a_library_that_opens_images_itself_gets_them_upright_and_in_8_bits(imagebind, files):
+    image = load_encoders("imagebind", "imagebind_huge", imagebind[1], CPU)["image"]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(files / "a.png").save(files / "turned.png", exif=exif)
+    Image.open(files / "a.png").transpose(Image.Transpose.ROTATE_270).save(files / "upright.png")
+    ramp = np.arange(81, dtype=np.uint16).reshape(9, 9) * 771
+    Image.fromarray(ramp).save(files / "deep.png")
+    Image.fromarray(np.rint(ramp / 257).astype(np.uint8)).save(files / "shallow.png")
+    turned, upright, deep, shallow = image.encode(
+        [files / f"{name}.png" for name in ("turned", "upright", "deep", "shallow")]
+    )
+    assert torch.equal(turned, upright)
+    assert torch.equal(deep, shallow)
+
+
 def test_imagebind_weights_that_are_not_there(imagebind, tmp_path):
     with pytest.raises(InputError, match=r"none\.pth: no such file; download it from https"):
         load_encoders("imagebind", "imagebind_huge", str(tmp_path / "none.pth"), CPU)

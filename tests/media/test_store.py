@@ -1,10 +1,13 @@
 """Stores and batched embedding: round trips, refusals, resumption, failures; the encoder counts bytes, by hand."""
 
+import json
 import os
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -87,6 +90,66 @@ def test_the_column_is_a_fixed_size_list_of_float32(tmp_path):
     write_store(Store(info(), ["a"], torch.ones(1, 3)), tmp_path / "s.parquet")
     kind = pq.read_schema(tmp_path / "s.parquet").field("embedding").type
     assert (str(kind.value_type), kind.list_size) == ("float", 3)
+
+
+def written(path, embedding, ids=("a", "b"), facts=None):
+    """A store as another program might write it."""
+    table = pa.table({"id": pa.array(ids), "embedding": embedding})
+    facts = json.dumps(asdict(info())) if facts is None else facts
+    pq.write_table(table.replace_schema_metadata({"ucl.encoder": facts}), path)
+    return path
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.large_list(pa.float64()), pa.list_(pa.float16(), 3)])
+@pytest.mark.parametrize("ids", [["0", "7"], [0, 7]])
+def test_a_store_of_any_kind_of_list_is_read(kind, ids, tmp_path):
+    values = np.arange(6, dtype=np.float16).reshape(2, 3)
+    store = read_store(written(tmp_path / "s.parquet", pa.array(list(values), kind), ids))
+    assert torch.equal(store.embeddings, torch.arange(6.0).reshape(2, 3))
+    assert store.ids == ["0", "7"]
+
+
+@pytest.mark.parametrize(
+    ("embedding", "told"),
+    [
+        ([[1.0, 2.0], [3.0, 4.0, 5.0, 6.0]], r"lists of one length: row 1 of .* holds 4 numbers"),
+        ([[1.0] * 6, None], r"row 1 of .* is null"),
+        ([[1.0] * 3, [1.0, None, 1.0]], r"row 1 of .* holds a null"),
+        ([[1.0, 2.0], [3.0, 4.0]], r"expected \[2, 3\] embeddings \(ids, width\), got \[2, 2\]"),
+        ([1.0, 2.0], "must hold lists of floats: got double"),
+        ([["a"] * 3] * 2, "must hold lists of floats: got list<element: string>"),
+    ],
+)
+def test_embeddings_are_never_cut_anew(embedding, told, tmp_path):
+    """Lists whose numbers add up to the right count are still wrong rows."""
+    with pytest.raises(InputError, match=told):
+        read_store(written(tmp_path / "s.parquet", pa.array(embedding)))
+
+
+def test_what_is_no_store_is_told_in_one_line(tmp_path):
+    good = pa.array([[1.0] * 3] * 2)
+    path = tmp_path / "s.parquet"
+    for write, told in [
+        (lambda: None, r"s\.parquet: no such file; expected an embedding store"),
+        (lambda: path.write_text("x"), r"s\.parquet: not a Parquet file"),
+        (lambda: written(path, good, facts="{"), "does not describe an encoder"),
+        (lambda: written(path, good, facts="[]"), "does not describe an encoder"),
+        (lambda: written(path, good, facts='{"model": "m"}'), "does not describe an encoder"),
+        (lambda: written(path, good, ["a", "a"]), "'a' twice"),
+        (lambda: written(path, good, ["a", None]), "texts or whole numbers, one a row: got a null"),
+        (lambda: written(path, good, [0.5, 1.5]), "texts or whole numbers, one a row: got double"),
+        (lambda: pq.write_table(pq.read_table(path).drop(["id"]), path), "cannot read the column id"),
+    ]:
+        write()
+        with pytest.raises(InputError, match=told) as caught:
+            read_store(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_store_that_still_has_gradients_is_written(tmp_path):
+    values = torch.arange(3.0).reshape(1, 3).requires_grad_()
+    write_store(Store(info(), ["a"], values), tmp_path / "id=3" / "s.parquet")
+    assert torch.equal(read_store(tmp_path / "id=3" / "s.parquet").embeddings, values.detach())
 
 
 @pytest.mark.parametrize(

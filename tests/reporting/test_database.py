@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.setattr(database, "PATIENCE", 0.5)
     monkeypatch.setattr(database, "QUEUE", 0.5)
-    write_runs([Run("synthetic", "x", {"seeds": 3}, {"recall": [[0, 0.5]]})], "runs.json")
+    write_runs("synthetic", [Run("x", {"seeds": 3}, {"recall": [[0, 0.5]]})], [], "runs.json")
     return tmp_path
 
 
@@ -55,7 +55,8 @@ def logs(folder: Path) -> None:
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     experiments = {known.name: known.experiment_id for known in client.search_experiments()}
     assert set(experiments) == {"Default", "ucl/synthetic"}
-    assert [run.info.run_name for run in client.search_runs([experiments["ucl/synthetic"]])] == ["x"]
+    logged = client.search_runs([experiments["ucl/synthetic"]])
+    assert sorted(run.info.run_name for run in logged) == ["report", "x"]
     assert not [path.name for path in folder.iterdir() if path.name.endswith(".tmp")]
 
 

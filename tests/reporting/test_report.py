@@ -9,18 +9,20 @@ import pytest
 from jinja2 import UndefinedError
 
 from ucl.files import write_json, write_text
+from ucl.reporting import templates
 from ucl.reporting.report import render
 
 PNG = bytes.fromhex("89504e470d0a1a0a") + bytes(1000)
 
 
-def prepare(folder: Path, section: str) -> dict[str, object]:
-    templates = folder / "templates"
+def prepare(folder: Path, section: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    package = folder / "package"
+    monkeypatch.setattr(templates, "PACKAGE", package)
     contents = "{% for t, a in contents %}\n- [{{ t }}](#{{ a }})\n{% endfor %}\n"
     sections = "{% for s in sections %}\n{{ s }}\n{% endfor %}"
-    write_text("# Report\n\n" + contents + sections, templates / "page.md.j2")
-    write_text("<html><body>{{ body }}</body></html>", templates / "page.html.j2")
-    write_text(section, templates / "demo.md.j2")
+    write_text("# Report\n\n" + contents + sections, package / "reporting/page.md.j2")
+    write_text("<html><body>{{ body }}</body></html>", package / "reporting/page.html.j2")
+    write_text(section, package / "experiments/demo/page.md.j2")
     write_json({"direct": {"recall_at_1": 0.12345, "sd": 0.01}}, folder / "reports/metrics/demo.json")
     write_text("| k | v |\n|:--|--:|\n| one | 1 |\n", folder / "reports/tables/demo.md")
     write_text("k,v\none,1\n", folder / "reports/tables/demo.csv")
@@ -29,7 +31,6 @@ def prepare(folder: Path, section: str) -> dict[str, object]:
     for name in ("small", "large"):  # the page shows the smaller of the two files
         (folder / f"reports/figures/{name}.png").write_bytes(PNG)
     return {
-        "templates": templates,
         "experiments": ["demo"],
         "params": {"demo": {"seeds": 7}},
         "markdown_path": folder / "reports/README.md",
@@ -37,10 +38,10 @@ def prepare(folder: Path, section: str) -> dict[str, object]:
     }
 
 
-def test_numbers_tables_and_figures(tmp_path: Path) -> None:
+def test_numbers_tables_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     section = "## a demo: plain\n\n{{ params.seeds }} seeds: {{ metrics.direct | pm }}\n\n{{ table('demo') }}\n"
     section += "{{ csv('demo').loc[0, 'v'] }}\n\n{{ figure('small', 'A caption') }}\n{{ figure('large', 'Another') }}"
-    arguments = prepare(tmp_path, section)
+    arguments = prepare(tmp_path, section, monkeypatch)
     render(**arguments)  # type: ignore[arg-type]
     text = (tmp_path / "reports/README.md").read_text()
     assert "7 seeds: 0.123 ± 0.010" in text
@@ -53,8 +54,8 @@ def test_numbers_tables_and_figures(tmp_path: Path) -> None:
     assert [source.split(";")[0] for source in sources] == ["data:image/svg+xml", "data:image/png"]
 
 
-def test_a_number_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    arguments = prepare(tmp_path, "{{ metrics.monte_carlo.recall_at_1 }}")
+def test_a_number_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = prepare(tmp_path, "{{ metrics.monte_carlo.recall_at_1 }}", monkeypatch)
     with pytest.raises(UndefinedError):
         render(**arguments)  # type: ignore[arg-type]
     assert not (tmp_path / "reports/index.html").exists()
@@ -62,7 +63,8 @@ def test_a_number_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 def test_what_draws_logs_or_renders_loads_no_torch() -> None:
     """Each is a process of its own in the workflow, and importing torch takes longer than its work."""
-    figures = ["synthetic", "scaling", "lemmas", "peers", "assumption", "media.bridging"]
-    modules = ["tracking", "report", "which_bridge", "tables", *(f"{name}_figures" for name in figures)]
+    figures = ["synthetic", "disparate", "independence", "scaling", "lemmas", "peers", "bridging"]
+    modules = ["reporting.tracking", "reporting.report", "reporting.tables", "experiments.peers.which_bridge", "logs"]
+    modules += [f"experiments.{name}.figures" for name in figures]
     code = f"import sys, {', '.join(f'ucl.{name}' for name in modules)}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -9,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from ucl.files import read_json
+from ucl.reporting import tracking
 from ucl.reporting.tracking import Run, describe_code, flatten, log_runs, read_runs, write_runs
 
 pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own warnings are not ours
@@ -16,7 +17,6 @@ pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own warnings are 
 
 def a_run(name: str = "l2 direct", **changes: object) -> Run:
     fields = {
-        "experiment": "synthetic",
         "name": name,
         "params": {"synthetic.seeds": 3, "synthetic.dims.a": 32},
         "metrics": {"recall_at_1": [[0, 0.25], [1, 0.5]]},
@@ -47,33 +47,38 @@ def database(folder: Path) -> str:
     return f"sqlite:///{folder / 'mlflow.db'}"
 
 
-def test_runs_arrive_whole_and_only_once(folder: Path) -> None:
+def test_runs_arrive_whole_and_only_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "tables").mkdir()
     (folder / "tables/t.csv").write_text("a,b\n1,2\n")
-    runs = [a_run("x", artifacts=["tables/t.csv"]), a_run("y")]
-    write_runs(runs, "runs.json")
-    assert read_runs("runs.json") == runs
-    for _ in range(2):
+    runs = [a_run("x"), a_run("y", params={"synthetic.seeds": 3, "critic": "l2"})]
+    write_runs("synthetic", runs, ["tables/t.csv"], "runs.json")
+    name, (*read, report) = read_runs("runs.json")
+    assert (name, read) == ("synthetic", runs)
+    assert report.params == {"synthetic.seeds": 3}
+    for commit in ("one", "another"):  # what has the same numbers and parameters is not logged for another commit
+        monkeypatch.setattr(tracking, "describe_code", lambda commit=commit: {"mlflow.source.git.commit": commit})
         assert log_runs("runs.json", "receipt.json", progress=False)
     client = MlflowClient(database(folder))
     experiment = client.get_experiment_by_name("ucl/synthetic")
     assert experiment is not None
     logged = client.search_runs([experiment.experiment_id])
-    assert sorted(run.info.run_name for run in logged) == ["x", "y"]
+    assert sorted(run.info.run_name for run in logged) == ["report", "x", "y"]
     x = next(run for run in logged if run.info.run_name == "x")
     assert x.data.params == {"synthetic.seeds": "3", "synthetic.dims.a": "32"}
     assert x.data.tags["rule"] == "score_synthetic"
     assert x.info.status == "FINISHED"
     history = client.get_metric_history(x.info.run_id, "recall_at_1")
     assert [(m.step, m.value) for m in history] == [(0, 0.25), (1, 0.5)]
-    assert [a.path for a in client.list_artifacts(x.info.run_id, "tables")] == ["tables/t.csv"]
+    assert x.data.tags["mlflow.source.git.commit"] == "one"
+    held = next(run for run in logged if run.info.run_name == "report")
+    assert [a.path for a in client.list_artifacts(held.info.run_id, "tables")] == ["tables/t.csv"]
     receipt = read_json("receipt.json")
     assert receipt["pending"] is None
     assert set(receipt["runs"].values()) == {run.info.run_id for run in logged}
 
 
 def test_a_run_that_was_cut_off_is_logged_again(folder: Path) -> None:
-    write_runs([a_run()], "runs.json")
+    write_runs("synthetic", [a_run()], [], "runs.json")
     log_runs("runs.json", "receipt.json", progress=False)
     client = MlflowClient(database(folder))
     first = read_json("receipt.json")["runs"]["l2 direct"]
@@ -82,13 +87,15 @@ def test_a_run_that_was_cut_off_is_logged_again(folder: Path) -> None:
     second = read_json("receipt.json")["runs"]["l2 direct"]
     assert second != first
     experiment = client.get_run(second).info.experiment_id
-    assert [run.info.run_id for run in client.search_runs([experiment])] == [second]
+    assert sorted(run.info.run_id for run in client.search_runs([experiment])) == sorted(
+        [second, read_json("receipt.json")["runs"]["report"]]
+    )
 
 
 def test_an_unreachable_server_loses_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_runs([a_run()], "runs.json")
+    write_runs("synthetic", [a_run()], [], "runs.json")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the discard port: nobody listens
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert not log_runs("runs.json", "receipt.json", progress=False)
@@ -105,16 +112,18 @@ def test_an_unreachable_server_loses_nothing(
 def test_jobs_side_by_side_lose_nothing_to_a_locked_database(folder: Path) -> None:
     """Also the very first use, when the database is still to be created."""
     (folder / "mlflow.db").unlink()
-    code = "import sys; from ucl.reporting.tracking import log_runs; sys.exit(not log_runs(sys.argv[1], sys.argv[2], False))"
+    code = "import sys; from ucl.reporting.tracking import log_runs; sys.exit(not log_runs(*sys.argv[1:], False))"
     jobs = []
     for job in range(3):
-        write_runs([a_run(f"job {job} run {i}") for i in range(4)], f"runs{job}.json")
+        write_runs("synthetic", [a_run(f"job {job} run {i}") for i in range(4)], [], f"runs{job}.json")
         jobs.append(subprocess.Popen([sys.executable, "-c", code, f"runs{job}.json", f"receipt{job}.json"]))
     assert [job.wait() for job in jobs] == [0, 0, 0]
     client = MlflowClient(database(folder))
     experiment = client.get_experiment_by_name("ucl/synthetic")
     assert experiment is not None
-    assert len({run.info.run_name for run in client.search_runs([experiment.experiment_id])}) == 12
+    assert (
+        len({run.info.run_name for run in client.search_runs([experiment.experiment_id])}) == 13
+    )  # and the one report that they share by name
 
 
 def test_parameters_are_flat_and_named_as_in_the_file() -> None:

@@ -1,17 +1,25 @@
-"""The whole DAG, tiny: every file is made, nothing twice, and a killed run is finished as if nothing had happened."""
+"""The whole DAG, tiny: every file is made, nothing twice, and a killed run is finished as if nothing had happened.
+
+It runs from a copy of the repository, in which tests edit code and ask what has become stale.
+"""
 
 import hashlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SOURCES = ("Snakefile", "params.yaml", "profiles", "workflow", "ucl", "data", "tests/smoke/params.yaml", ".dvc/config")
 REPORTS = (
     "index.html",
     "README.md",
@@ -20,27 +28,59 @@ REPORTS = (
 )
 
 
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the workflow needs of the repository."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for name in SOURCES:
+        target = copy / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, target)
+    return copy
+
+
 def command(folder: Path, *arguments: str) -> list[str]:
-    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
-    overlay = ["--configfile", str(ROOT / "tests/smoke/params.yaml")]
-    return [*snakemake, *overlay, "--cores", "2", *arguments]
+    overlay = ["--configfile", "tests/smoke/params.yaml"]
+    return [sys.executable, "-m", "snakemake", "--directory", str(folder), *overlay, "--cores", "2", *arguments]
 
 
-def environment() -> dict[str, str]:
+def environment(checkout: Path) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    return inherited | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    return inherited | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(checkout)}
 
 
-def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(checkout: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command(folder, *arguments),
-        cwd=ROOT,
-        env=environment() | variables,
+        cwd=checkout,
+        env=environment(checkout),
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def planned(checkout: Path, folder: Path, *arguments: str) -> set[str]:
+    """The rules that would run."""
+    plan = run(checkout, folder, "--dry-run", *arguments)
+    assert plan.returncode == 0, plan.stderr[-3000:]
+    stats = re.search(r"^job +count\n-.*?\n(.*?)^total", plan.stdout + plan.stderr, re.S | re.M)
+    return {line.split()[0] for line in stats[1].splitlines()} - {"all"} if stats else set()
+
+
+@contextmanager
+def edited(checkout: Path, file: str, old: str, new: str) -> Iterator[None]:
+    path = checkout / file
+    text = path.read_text()
+    assert text.count(old) == 1, (file, old)
+    path.write_text(text.replace(old, new))
+    try:
+        yield
+    finally:
+        path.write_text(text)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -52,20 +92,19 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    result = run(folder)
+    result = run(checkout, folder)
     assert result.returncode == 0, result.stderr[-3000:]
     return folder
 
 
 @pytest.mark.timeout(900)
-def test_everything_is_made_and_nothing_twice(finished: Path) -> None:
+def test_everything_is_made_and_nothing_twice(checkout: Path, finished: Path) -> None:
     for name in REPORTS:
         assert (finished / "reports" / name).stat().st_size > 100, name
     assert not list(finished.rglob("*.tmp*"))
-    again = run(finished, "--dry-run")
-    assert "Nothing to be done" in again.stdout + again.stderr
+    assert planned(checkout, finished) == set()
 
 
 def test_metrics_have_the_promised_form(finished: Path) -> None:
@@ -99,22 +138,111 @@ def test_runs_are_in_mlflow(finished: Path) -> None:
     assert {a.path for a in client.list_artifacts(reports[0].info.run_id)} == {"tables", "metrics", "figures"}
 
 
-def test_touched_files_re_run_nothing_and_edited_parameters_little(finished: Path) -> None:
+def test_touched_files_re_run_nothing_and_edited_parameters_little(checkout: Path, finished: Path) -> None:
     for path in (finished / "results").rglob("*.safetensors"):
         path.touch()
-    plan = run(finished, "--dry-run")
-    assert "Nothing to be done" in plan.stdout + plan.stderr
-    plan = run(finished, "--dry-run", "--config", "synthetic={critics: [l2]}")
-    assert not {"sample_synthetic", "train_synthetic", "score_synthetic"} & set((plan.stdout + plan.stderr).split())
-    assert "collect_synthetic" in plan.stdout + plan.stderr
+    assert planned(checkout, finished) == set()
+    fewer = planned(checkout, finished, "--config", "synthetic={critics: [l2]}")
+    assert not {"sample_synthetic", "train_synthetic", "score_synthetic"} & fewer
+    assert "collect_synthetic" in fewer
+
+
+# What a test edits, and which rules must then run: all of them, and no others.
+SHOWN = {"collect_synthetic", "draw_synthetic", "track", "report"}
+TRAININGS = {
+    "train_synthetic", "train_disparate", "train_independence", "learn_marginals", "learn_peers", "refer_peers",
+    "embed_scaling",
+}  # fmt: skip
+EDITS = {
+    "training": (
+        "ucl/experiments/synthetic/training.py",
+        'modalities = "ac" if name',
+        'modalities = "ca" if name',
+        {"train_synthetic", "score_synthetic"} | SHOWN,
+    ),
+    "summary": ("ucl/experiments/synthetic/summary.py", "else 0.0\n", "else 0.1\n", SHOWN),
+    "figure": (
+        "ucl/experiments/synthetic/figures.py",
+        "figsize=(9.3, 3.4)",
+        "figsize=(9.4, 3.4)",
+        SHOWN - {"collect_synthetic"},
+    ),
+    "page": ("ucl/experiments/synthetic/page.md.j2", "## synthetic", "## Synthetic", {"report"}),
+    "script": (
+        "workflow/scripts/synthetic/sample.py",
+        "start(snakemake)",
+        "start( snakemake ) or 1",
+        {"sample_synthetic", "train_synthetic", "score_synthetic"} | SHOWN,
+    ),
+    "docstring": ("ucl/learning/training.py", "Put the data into the order", "Lay the data out in the order", set()),
+}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", EDITS)
+def test_an_edit_makes_stale_what_it_concerns_and_nothing_else(checkout: Path, finished: Path, kind: str) -> None:
+    file, old, new, expected = EDITS[kind]
+    with edited(checkout, file, old, new):
+        assert planned(checkout, finished) - {"track"} == expected - {"track"}
+
+
+def test_an_edit_of_what_all_trainings_share_re_trains_them(checkout: Path, finished: Path) -> None:
+    with edited(checkout, "ucl/learning/losses.py", "import torch\n", "import torch\n\nedited = True\n"):
+        rules = planned(checkout, finished)
+    assert rules >= TRAININGS
+    assert not {"solve_maze", "make_maze_data", "simulate_sphere", "prepare_digits"} & rules
+
+
+ON_THE_WAY = (
+    "synthetic/data.safetensors",
+    "synthetic/d8_*/l2.safetensors",
+    "disparate/*.parquet",
+    "marginals/cosine_*.safetensors",
+    "peers/*.safetensors",
+    "scaling/*/embeddings.safetensors",
+    "bridging/digits/seed0/stores/image_text.image.parquet",
+    "maze/*/occupancy.safetensors",
+    "maze/data/ucl/*/oracle-v0/data/main_data.hdf5",
+)
+
+
+@pytest.mark.timeout(300)
+def test_whoever_deletes_a_file_on_the_way_gets_it_and_what_follows_again(checkout: Path, finished: Path) -> None:
+    for pattern in ON_THE_WAY:
+        path = next((finished / "results").glob(pattern))
+        kept = path.rename(path.with_name(".kept"))
+        rules = planned(checkout, finished)
+        kept.rename(path)
+        name = pattern.split("/")[0]
+        assert f"collect_{name}" in rules, pattern
+    assert planned(checkout, finished) == set()
+
+
+@pytest.mark.timeout(600)
+def test_damaged_files_are_noticed_and_made_again(checkout: Path, finished: Path) -> None:
+    before = digests(finished)
+    (weights,) = (finished / "results/synthetic").glob("*/l2.safetensors")
+    content = bytearray(weights.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 64] = bytes(64)
+    weights.write_bytes(bytes(content))
+    broken = run(checkout, finished, "synthetic")
+    assert broken.returncode != 0
+    assert f"{weights.relative_to(finished)} is damaged" in broken.stderr
+    weights.unlink()
+    (finished / "reports/metrics/synthetic.json").write_bytes(b"")
+    mended = run(checkout, finished, "all")
+    assert mended.returncode == 0, mended.stderr[-3000:]
+    assert digests(finished) == before
+    assert planned(checkout, finished) == set()
 
 
 @pytest.mark.timeout(900)
-def test_a_killed_run_is_finished_with_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+def test_a_killed_run_is_finished_with_the_same_bytes(checkout: Path, finished: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         command(tmp_path, "synthetic"),
-        cwd=ROOT,
-        env=environment(),
+        cwd=checkout,
+        env=environment(checkout),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -129,14 +257,14 @@ def test_a_killed_run_is_finished_with_the_same_bytes(finished: Path, tmp_path: 
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "reports/metrics/synthetic.json").exists()
-    second = run(tmp_path, "synthetic")
+    second = run(checkout, tmp_path, "synthetic")
     assert second.returncode == 0, second.stderr[-3000:]
     assert len(digests(finished)) > 30
     assert digests(tmp_path) == digests(finished)
 
 
-def test_wrong_parameters_stop_before_any_job(tmp_path: Path) -> None:
-    result = run(tmp_path, "--config", "synthetic={seds: 20}")
+def test_wrong_parameters_stop_before_any_job(checkout: Path, tmp_path: Path) -> None:
+    result = run(checkout, tmp_path, "--config", "synthetic={seds: 20}")
     assert result.returncode != 0
     told = [line for line in result.stderr.splitlines() if "synthetic.seds" in line]
     assert len(told) == 1

@@ -55,3 +55,14 @@ def test_centred_error_forgives_a_constant_per_anchor_only() -> None:
     assert centred_error(exact + anchors, exact) == pytest.approx(0, abs=1e-12)
     shifted = exact + torch.tensor([1.0, -1.0] * 3, dtype=torch.float64)
     assert centred_error(shifted, exact) == pytest.approx(1)
+
+
+def test_a_nan_target_is_never_found_among_a_set_of_candidates() -> None:
+    scores = torch.tensor([[float("nan"), 0.1, 0.2], [0.3, float("nan"), 0.2], [0.9, 0.1, 0.2]])
+    sets = torch.tensor([[0, 1, 2]] * 3)  # the first of each set is the right one
+    assert recall(scores, sets)[0] == pytest.approx(1 / 3)
+
+
+def test_a_nan_target_is_never_found_among_more_candidates_than_queries() -> None:
+    scores = torch.tensor([[float("nan"), 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
+    assert recall_at_k(scores.double(), 1) == pytest.approx(0.5)

@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ucl.core.critics import Cosine, Critic
-from ucl.core.readers import Rows, as_rows, check_finite, concatenate, rows_between
+from ucl.core.readers import Rows, as_rows, check_finite, concatenate, in_order_of, rows_between
 from ucl.core.tight_blocks import group_rows
 from ucl.errors import InputError
 from ucl.files import read_json, write_json
@@ -40,6 +40,7 @@ class Bank:
     def __init__(self, for_a: Any, for_c: Any = None) -> None:
         self.for_a: Rows = as_rows(for_a, "bank.for_a")
         self.for_c: Rows = self.for_a if for_c is None or for_c is for_a else as_rows(for_c, "bank.for_c")
+        self.for_c = in_order_of(self.for_a, self.for_c)
         self.unit = (False, False)  # whether the rows of for_a and of for_c are known to have norm one
         self.cuts: list[int] | None = None  # where tight blocks end
         self._kept: tuple[tuple[Any, ...], Bank] | None = None

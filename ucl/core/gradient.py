@@ -2,8 +2,8 @@
 
 The derivative of L_ac = logsumexp_i(S_ai + T_ci) with respect to S_ai is exp(S_ai + T_ci - L_ac). With H the gradient
 that arrives for L, the gradient for S is E * ((H exp(p + q - L)) @ F) in the notation of `ucl.core.log_sum_exp`.
-Everything is in float64; entries whose L lies so far below p + q that the exponential could overflow are summed up one by one.
-Scores are made again per block, with the critics' own autograd behind them.
+Everything is in float64; entries whose L lies so far below p + q that the exponential could overflow are summed up one
+by one. Scores are made again per block, with the critics' own autograd behind them.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -12,10 +12,10 @@ samples is off by at most (128 + m / 128) 2^-24, about 1e-5, even where equal te
 
 **Certificate.** What remains is underflow. With q the smallest normal number of the working precision, an entry of E or
 F below 1.1 q is replaced by that (`ucl.core.exponential`) and a product below q may become zero (denormals may be
-flushed), so a block is off by at most `4 m q exp(p_a + q_c)`; float64 sums lose at most `4 M 2^-1022` more. Both are added up for
-every entry. An entry is certified if what it may be off by is below `loss` (2^-27 in float32, 2^-47 in float64) of what
-was found, hence its logarithm is off by no more than that. The bound holds whatever the scores are; a check for
-infinities or zeros would not do, since a sum of denormals is finite, positive and wrong.
+flushed), so a block is off by at most `4 m q exp(p_a + q_c)`; float64 sums lose at most `4 M 2^-1022` more. Both are
+added up for every entry. An entry is certified if what it may be off by is below `loss` (2^-27 in float32, 2^-47 in
+float64) of what was found, hence its logarithm is off by no more than that. The bound holds whatever the scores are; a
+check for infinities or zeros would not do, since a sum of denormals is finite, positive and wrong.
 
 **Wide range.** What float32 leaves uncertified is evaluated again by the same products in float64, whose range is
 exp(-708) instead of exp(-87): enough wherever the scales add up to less than 350.

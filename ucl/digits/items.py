@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ucl.digits.grammar import DIGITS, NUMBER_WORDS, grammar
 from ucl.errors import InputError
-from ucl.files import write_parquet
+from ucl.files import read_parquet, write_parquet
 from ucl.media.audio import RATE, log_mel
 from ucl.media.base import Modality
 from ucl.tensors import read_tensors, write_tensors
@@ -66,11 +66,6 @@ class Items:
         """Positions of the items of these splits."""
         return torch.as_tensor(np.flatnonzero(np.isin(self.split, splits)))
 
-    def naming(self, *splits: Split) -> Int[Tensor, " m"]:
-        """Positions of the items of these splits that mean exactly one digit."""
-        rows = self.rows(*splits)
-        return rows[self.meaning[rows].sum(1) == 1]
-
 
 World = Mapping[Modality, Items]
 
@@ -96,7 +91,7 @@ def write_world(world: World, table: str | Path, content: str | Path) -> None:
 
 def read_world(table: str | Path, content: str | Path) -> dict[Modality, Items]:
     """What `write_world` wrote."""
-    frame, tensors = pd.read_parquet(table), read_tensors(content)
+    frame, tensors = read_parquet(table), read_tensors(content)
     world: dict[Modality, Items] = {}
     for modality in MODALITIES:
         part = frame[frame["modality"] == modality]

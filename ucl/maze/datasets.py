@@ -29,8 +29,6 @@ from ucl.maze.walks import AnnotatedStates, Trajectories
 
 __all__ = ["dataset_path", "load_annotations", "load_trajectories", "save_annotations", "save_trajectories"]
 
-KINDS = ("oracle", "annotated")
-
 
 def dataset_path(root: str | Path, maze: str, kind: str) -> Path:
     """Where a data set lies: `kind` is `oracle` or `annotated`."""
@@ -123,7 +121,8 @@ def _copy(source: h5py.Group, target: h5py.Group) -> None:
         if isinstance(item, h5py.Group):
             _copy(item, target.create_group(name))
         else:
-            target.create_dataset(name, data=item[()], dtype=item.dtype)
+            checked = item.ndim > 0 and item.dtype.kind in "biuf"  # a damaged file is an error when it is read
+            target.create_dataset(name, data=item[()], dtype=item.dtype, fletcher32=checked)
 
 
 def _environment(layout: Layout) -> EnvSpec:

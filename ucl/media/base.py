@@ -21,7 +21,7 @@ class MediaError(InputError):
 
     def __init__(self, item: Any, reason: str) -> None:
         super().__init__(f"{item}: {reason}")
-        self.reason = reason
+        self.reason = " ".join(reason.splitlines())
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import soundfile
 import torch
 from tqdm import tqdm
 
 from ucl.errors import InputError
-from ucl.files import replacing
+from ucl.files import read_table, replacing, write_table
 from ucl.media.base import MediaError
 from ucl.media.manifest import MANIFEST
 from ucl.media.requirements import YOUTUBE, missing_tools
-from ucl.media.tables import write_table
 from ucl.runtime import generator
 
 __all__ = ["FAILED_CLIPS", "Clip", "choose_clips", "clip_manifest", "fetch_clips"]
@@ -181,7 +179,7 @@ class _Silent:
 
 
 def _read_log(path: Path) -> dict[str, dict[str, str]]:
-    return {row["clip"]: row for row in pq.read_table(path).to_pylist()} if path.exists() else {}
+    return {row["clip"]: row for row in read_table(path).to_pylist()} if path.exists() else {}
 
 
 def _table(log: Mapping[str, dict[str, str]]) -> pa.Table:

@@ -153,12 +153,15 @@ def _write_shard(
 
 def _finished(path: Path, info: EncoderInfo, chunk: Mapping[str, Any]) -> bool:
     """Whether this shard is there, of these items and this encoder."""
-    metadata = pq.read_schema(path).metadata or {} if path.exists() else {}
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException):  # absent, or damaged: made again
+        return False
     return all(metadata.get(key.encode()) == value.encode() for key, value in _facts(info, chunk).items())
 
 
 def _read_shard(path: Path, info: EncoderInfo) -> tuple[Store, list[str | None]]:
-    table = pq.read_table(path)
+    table = pq.read_table(path, partitioning=None)  # a folder named like `id=3` is no column
     good = table.filter(pa.compute.is_null(table["reason"])).combine_chunks()
     values = good["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     embeddings = torch.from_numpy(np.array(values, np.float32)).reshape(-1, info.width)
@@ -169,6 +172,13 @@ def _facts(info: EncoderInfo, chunk: Mapping[str, Any]) -> dict[str, str]:
     """What a shard is made of: the encoder, and the items; a file also by its size and time of change."""
     digest = hashlib.sha256()
     for name, item in chunk.items():
-        state = (item.stat().st_size, item.stat().st_mtime_ns) if isinstance(item, Path) and item.exists() else ()
-        digest.update(json.dumps([name, str(item), *state]).encode())
+        digest.update(json.dumps([name, str(item), *_state(item)]).encode())
     return {"ucl.encoder": json.dumps(asdict(info)), "ucl.items": digest.hexdigest()}
+
+
+def _state(item: Any) -> tuple[int, ...]:
+    try:
+        found = item.stat() if isinstance(item, Path) else None
+    except (OSError, ValueError):  # why it cannot be read is told by the encoder
+        found = None
+    return () if found is None else (found.st_size, found.st_mtime_ns)

@@ -19,14 +19,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ucl.errors import InputError
+from ucl.errors import InputError, one_line
 from ucl.media import hub
 from ucl.media.base import Encoder, EncoderInfo, MediaError, Modality, weights_digest
 from ucl.media.decode import read_audio, read_image
 from ucl.media.joint import imagebind_encoders, languagebind_encoders
 from ucl.media.requirements import CLAP_REPO, CLAP_WEIGHTS, OPEN_CLIP_WEIGHTS, ROBERTA, ROBERTA_FILES, ROBERTA_WEIGHTS
 from ucl.media.store import Store, read_store
-from ucl.media.tower import Tower, import_library, one_line
+from ucl.media.tower import Tower, import_library
 
 __all__ = [
     "LOADERS",

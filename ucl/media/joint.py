@@ -4,18 +4,20 @@ Both are optional installs. Both multiply the outer modalities by their scale af
 their length and the scale is in `EncoderInfo.logit_scale`; the middle has none (`ucl.media.base.pair_scale`).
 """
 
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ucl.errors import InputError
+from ucl.errors import InputError, one_line
 from ucl.media import hub
 from ucl.media.base import Encoder, EncoderInfo, MediaError, Modality, weights_digest
 from ucl.media.decode import read_audio, read_image
 from ucl.media.requirements import IMAGEBIND_URL, LANGUAGEBIND_IMAGE, LANGUAGEBIND_WEIGHTS
-from ucl.media.tower import Tower, import_library, one_line
+from ucl.media.tower import Tower, import_library
 
 __all__ = ["imagebind_encoders", "languagebind_encoders"]
 
@@ -43,7 +45,7 @@ def imagebind_encoders(model: str, weights: str | None, device: torch.device) ->
 
         width = int(bind.modality_heads["vision"][-1].out_features)
         info = EncoderInfo(f"imagebind/{model}", modality, width, modality != "audio", scale, digest)
-        return Tower(info, lambda item: _read(modality, item, lambda: read([str(item)], "cpu")[0]), embed)
+        return Tower(info, lambda item: _read(modality, item, lambda path: read([path], "cpu")[0]), embed)
 
     return {
         "image": tower("image", "vision", data.load_and_transform_vision_data),
@@ -75,7 +77,7 @@ def languagebind_encoders(model: str, weights: str | None, device: torch.device)
 
         scale = float(branch.logit_scale.detach().exp())
         info = EncoderInfo(f"languagebind/{model}", modality, width, True, scale, digest)
-        return Tower(info, lambda item: _read(modality, item, lambda: process([str(item)])["pixel_values"][0]), embed)
+        return Tower(info, lambda item: _read(modality, item, lambda path: process([path])["pixel_values"][0]), embed)
 
     def texts(batch: list[str]) -> Tensor:
         options = {"max_length": 77, "padding": "max_length", "truncation": True, "return_tensors": "pt"}
@@ -87,15 +89,21 @@ def languagebind_encoders(model: str, weights: str | None, device: torch.device)
     return {"image": outer("image"), "audio": outer("audio"), "text": Tower(text, lambda item: item, texts)}
 
 
-def _read(modality: Modality, item: Any, read: Any) -> Tensor:
-    """Decode with our own readers first, whose errors name the file, then as the library does."""
-    if modality == "image":
-        read_image(item)
-    elif modality == "audio":
+def _read(modality: Modality, item: Any, read: Callable[[str], Tensor]) -> Tensor:
+    """Decode with our own readers first, whose errors name the file, then as the library does.
+
+    The library gets an image as a file of what our reader made of it: upright, 8 bits a channel.
+    """
+    if modality == "audio":
         read_audio(item, 16_000)
+    image = read_image(item) if modality == "image" else None
     try:
-        return read()
-    except (OSError, RuntimeError, ValueError) as error:
+        if image is None:
+            return read(str(item))
+        with tempfile.TemporaryDirectory() as folder:
+            image.save(f"{folder}/image.png", compress_level=1)
+            return read(f"{folder}/image.png")
+    except Exception as error:  # a decoder's errors are of many types
         raise MediaError(item, one_line(error)) from None
 
 

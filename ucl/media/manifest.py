@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ucl.errors import InputError
+from ucl.errors import InputError, one_line
 from ucl.media.base import Modality
+from ucl.media.text import read_utf8
 
 __all__ = ["MANIFEST", "bank_texts", "manifest_items", "read_manifest", "suite_items"]
 
 COLUMNS = ["id", "audio", "image", "text"]
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|data:")
 MANIFEST = pa.schema([(name, pa.string()) for name in COLUMNS])
 
 
@@ -23,7 +26,9 @@ def read_manifest(path: str | Path) -> pa.Table:
     """The rows of a manifest (`MANIFEST`), strictly: the four columns, unique ids, no row without media.
 
     Paths are relative to the manifest's folder and returned so that they hold from here; an empty cell means that this
-    item has nothing of that kind. Whether a file can be read is found out when it is embedded.
+    item has nothing of that kind. A CSV file is UTF-8. Ids are texts or whole numbers. What is wrong is told with its
+    place: the line of a CSV file, the number of the row (from 1) of a Parquet file. Whether a file can be read is found
+    out when it is embedded.
     """
     path = Path(path)
     if not path.is_file():
@@ -31,20 +36,41 @@ def read_manifest(path: str | Path) -> pa.Table:
             f"{path}: no such manifest; expected a CSV or Parquet file with the columns {', '.join(COLUMNS)}"
         )
     rows = _parquet_rows(path) if path.suffix == ".parquet" else _csv_rows(path)
-    seen: dict[str, int] = {}
-    for place, row in rows:
+    seen: dict[str, tuple[int, str]] = {}
+    table = []
+    for place, cells in rows:
+        row = {name: _cell(cells[name], name, f"{path}:{place}") for name in COLUMNS}
         if not row["id"]:
             raise InputError(f"{path}:{place}: the id is empty")
-        if row["id"] in seen:
-            raise InputError(f"{path}:{place}: id {row['id']!r} again, first at {seen[row['id']]}")
         if not any(row[name] for name in COLUMNS[1:]):
             raise InputError(f"{path}:{place}: neither audio nor image nor text for {row['id']!r}")
-        seen[row["id"]] = place
+        letters = "".join(row["id"].split())
+        if letters in seen:
+            first, other = seen[letters]
+            again = "again" if other == row["id"] else f"differs from {other!r} by spaces alone"
+            raise InputError(f"{path}:{place}: id {row['id']!r} {again}, first at {first}")
+        seen[letters] = (place, row["id"])
+        table.append(row | {name: str(path.parent / row[name]) for name in ("audio", "image") if row[name]})
     if not rows:
         raise InputError(f"{path}: the manifest has no rows")
-    for _, row in rows:
-        row |= {name: str(path.parent / row[name]) for name in ("audio", "image") if row[name]}
-    return pa.Table.from_pylist([row for _, row in rows], MANIFEST)
+    return pa.Table.from_pylist(table, MANIFEST)
+
+
+def _cell(value: Any, name: str, place: str) -> str:
+    """A cell as text, or the error that says what else it is."""
+    if value is None:
+        return ""
+    if name == "id" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise InputError(
+            f"{place}: {name} must be one text: got {type(value).__name__} {value!r:.60}; write it as text"
+        )
+    if value != value.strip():
+        raise InputError(f"{place}: {name} has spaces around it: {value!r:.60}; remove them")
+    if name in ("audio", "image") and ADDRESS.match(value):
+        raise InputError(f"{place}: {name} must be a path: got the address {value!r:.60}; download it first")
+    return value
 
 
 def manifest_items(manifest: pa.Table, modality: Modality) -> dict[str, Any]:
@@ -77,7 +103,7 @@ def suite_items(texts: Mapping[str, str], embedded: Mapping[Modality, Sequence[S
 
 
 def _csv_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    reader = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(read_utf8(path), newline=""), strict=True)
     rows = []
     try:
         header = next(reader, [])
@@ -88,15 +114,17 @@ def _csv_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
                 raise InputError(f"{path}:{reader.line_num}: expected {len(COLUMNS)} fields, got {len(cells)}")
             rows.append((reader.line_num, dict(zip(COLUMNS, cells, strict=True))))
     except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: {error}") from None
+        raise InputError(f"{path}:{reader.line_num}: {one_line(error)}") from None
     return rows
 
 
-def _parquet_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+def _parquet_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a Parquet file: {str(error).splitlines()[0]}") from None
-    if set(table.column_names) != set(COLUMNS):
+        with pq.ParquetFile(path) as file:  # read_table would make a column of a folder named like `id=3`
+            table = file.read()
+        columns = {name: column.to_pylist() for name, column in zip(table.column_names, table.columns, strict=True)}
+    except Exception as error:  # Arrow's, of many types, where the file is damaged
+        raise InputError(f"{path}: not a Parquet file: {one_line(error)}") from None
+    if sorted(table.column_names) != sorted(COLUMNS):
         raise InputError(f"{path}: expected the columns {', '.join(COLUMNS)}, got {', '.join(table.column_names)}")
-    return [(i, {name: row[name] or "" for name in COLUMNS}) for i, row in enumerate(table.to_pylist(), start=1)]
+    return [(i + 1, {name: columns[name][i] for name in COLUMNS}) for i in range(len(table))]

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ucl.errors import InputError
-from ucl.files import replacing
+from ucl.core.parquet import ParquetRows
+from ucl.errors import InputError, one_line
+from ucl.files import check_table, why_not_a_file, write_table
 from ucl.media.base import EncoderInfo
 
 __all__ = ["Store", "merge_stores", "read_info", "read_store", "write_store"]
@@ -35,11 +35,9 @@ class Store:
 
     def __post_init__(self) -> None:
         who = f"{self.info.model} {self.info.modality}"
-        rows, width = self.embeddings.shape
-        if (rows, width) != (len(self.ids), self.info.width):
-            raise InputError(
-                f"{who}: expected [{len(self.ids)}, {self.info.width}] embeddings (ids, width), got [{rows}, {width}]"
-            )
+        expected, shape = [len(self.ids), self.info.width], list(self.embeddings.shape)
+        if shape != expected:
+            raise InputError(f"{who}: expected {expected} embeddings (ids, width), got {shape}")
         if len(set(self.ids)) != len(self.ids):
             twice = next(name for i, name in enumerate(self.ids) if name in self.ids[:i])
             raise InputError(f"{who}: ids must be unique, got {twice!r} twice")
@@ -61,33 +59,54 @@ class Store:
 
 def write_store(store: Store, path: str | Path) -> None:
     """Write a store."""
-    values = pa.array(store.embeddings.numpy().astype(np.float32, copy=False).reshape(-1))
+    values = pa.array(store.embeddings.detach().cpu().float().numpy().reshape(-1))
     table = pa.table(
         {
             "id": pa.array(store.ids, pa.string()),
             "embedding": pa.FixedSizeListArray.from_arrays(values, store.info.width),
         }
     ).replace_schema_metadata({KEY: json.dumps(asdict(store.info))})
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary)
+    write_table(table, path)
 
 
 def read_info(path: str | Path) -> EncoderInfo:
     """The encoder's facts, from the file's footer alone."""
-    metadata = pq.read_schema(path).metadata or {}
+    if (reason := why_not_a_file(path)) is not None:
+        raise InputError(f"{path}: {reason}; expected an embedding store")
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except Exception as error:  # Arrow's, of many types, where the file is damaged
+        raise InputError(f"{path}: not a Parquet file: {one_line(error)}") from None
     if KEY not in metadata:
         raise InputError(f"{path}: not an embedding store: no `ucl.encoder` metadata; write it with ucl.media.store")
-    return EncoderInfo(**json.loads(metadata[KEY]))
+    try:
+        return EncoderInfo(**json.loads(metadata[KEY]))
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: `ucl.encoder` does not describe an encoder: {one_line(error)}") from None
 
 
 def read_store(path: str | Path) -> Store:
-    """Read a store."""
+    """Read a store; lists of several lengths, of another width or with nulls are refused with their row."""
     info = read_info(path)
-    table = pq.read_table(path).combine_chunks()
-    column = table.column("embedding")
-    values = column.chunk(0).flatten() if column.num_chunks else pa.array([], pa.float32())
-    embeddings = torch.from_numpy(values.to_numpy(zero_copy_only=False).copy()).reshape(-1, info.width)
-    return Store(info, table.column("id").to_pylist(), embeddings)
+    check_table(path)
+    try:
+        with pq.ParquetFile(path) as file:
+            ids = file.read(columns=["id"]).column("id")
+    except Exception as error:  # Arrow's, and a KeyError
+        raise InputError(f"{path}: cannot read the column id: {one_line(error)}; write the store again") from None
+    if ids.null_count or not (pa.types.is_integer(ids.type) or _is_text(ids.type)):
+        found = "a null" if ids.null_count else ids.type
+        raise InputError(f"{path}: ids must be texts or whole numbers, one a row: got {found}; write the store again")
+    if not len(ids):
+        return Store(info, [], torch.empty(0, info.width))
+    rows = ParquetRows(str(path), "embedding", "an embedding store")
+    return Store(info, ids.cast(pa.string()).to_pylist(), rows.read(0, len(rows)).float())
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def merge_stores(stores: Iterable[Store]) -> Store:

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ucl.errors import InputError
-from ucl.files import replacing
+from ucl.media.text import read_utf8
 
 __all__ = [
     "CAPTIONS",
@@ -28,7 +27,6 @@ __all__ = [
     "read_labels",
     "read_ontology",
     "read_segments",
-    "write_table",
 ]
 
 
@@ -139,7 +137,7 @@ def read_segments(path: str | Path, split: str, known: Collection[str] | None = 
     The third line names the columns, with or without the leading `# ` of the upstream file. The number of rows must be
     the one that the second line states.
     """
-    lines = _text(Path(path)).split("\n")
+    lines = read_utf8(path).split("\n")
     if lines and lines[-1] == "":
         lines.pop()
     count = SEGMENT_COUNT.fullmatch(lines[1]) if len(lines) > 2 else None
@@ -192,12 +190,6 @@ def clip_name(video: str, start: float) -> str:
     return f"{video}_{round(start * 1000)}"
 
 
-def write_table(table: pa.Table, path: str | Path) -> None:
-    """Write a table as Parquet with its schema and the description of every column."""
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary)
-
-
 def _segment(text: str, place: str, split: str) -> dict[str, Any]:
     match = SEGMENT.fullmatch(text)
     if match is None:
@@ -211,19 +203,9 @@ def _segment(text: str, place: str, split: str) -> dict[str, Any]:
     return {"clip": name, "id": match[1], "start": start, "end": end, "labels": match[4].split(","), "split": split}
 
 
-def _text(path: Path) -> str:
-    """A file's text, line ends untouched."""
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}:{line}: not UTF-8: byte {content[error.start]:#04x}") from None
-
-
 def _csv_rows(path: Path, header: list[str]) -> Iterator[tuple[int, list[str]]]:
     """Line number and fields of each row after the expected header."""
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(read_utf8(path), newline=""), strict=True)
     try:
         for i, row in enumerate(reader):
             if i == 0 and row != header:
@@ -240,7 +222,7 @@ def _csv_rows(path: Path, header: list[str]) -> Iterator[tuple[int, list[str]]]:
 
 def _json_items(path: Path) -> Iterator[tuple[int, Any]]:
     """Line number and value of each item of a JSON list."""
-    text, decoder, blank = _text(path), json.JSONDecoder(), re.compile(r"\s*")
+    text, decoder, blank = read_utf8(path), json.JSONDecoder(), re.compile(r"\s*")
 
     def skip(position: int) -> int:
         return blank.match(text, position).end()  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ from ucl.errors import InputError
 from ucl.media.base import Encoder, EncoderInfo, MediaError
 from ucl.media.requirements import INSTALL
 
-__all__ = ["Tower", "import_library", "one_line"]
+__all__ = ["Tower", "import_library"]
 
 
 class Tower(Encoder):
@@ -39,8 +39,3 @@ def import_library(name: str) -> Any:
     except ModuleNotFoundError as error:
         how = INSTALL[name.split(".")[0]]
         raise InputError(f"{name}: not installed (no module named {error.name}); {how}") from None
-
-
-def one_line(error: Exception, lines: int = 1) -> str:
-    """The start of an error message, on one line."""
-    return " ".join(line.strip() for line in str(error).splitlines()[:lines]) or type(error).__name__

@@ -3,8 +3,17 @@
 Okabe and Ito's palette: told apart by readers with any colour vision.
 """
 
-__all__ = ["BRIDGING_COLOURS", "BRIDGING_LABELS", "METHOD_COLOURS", "METHOD_LABELS", "POLICY_COLOURS", "POLICY_LABELS"]
+__all__ = [
+    "BRIDGING_COLOURS",
+    "BRIDGING_LABELS",
+    "METHOD_COLOURS",
+    "METHOD_LABELS",
+    "MONTE_CARLO",
+    "POLICY_COLOURS",
+    "POLICY_LABELS",
+]
 
+MONTE_CARLO = ("monte_carlo_unscaled", "monte_carlo", "monte_carlo_normalized")
 METHOD_COLOURS = {
     "direct": "#0072B2",
     "monte_carlo_unscaled": "#E69F00",

@@ -6,35 +6,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import markdown
 import pandas as pd
 from markdown.extensions.toc import slugify
 
 from ucl.files import read_json, write_text
+from ucl.reporting.templates import templates
 
 __all__ = ["render"]
 
 
+PAGE = "experiments/*/page.md.j2"  # of every experiment, in its room
+
+
 def render(
-    templates: str | Path,
     experiments: Sequence[str],
     params: Mapping[str, Any],
     markdown_path: str | Path,
     html_path: str | Path,
 ) -> None:
-    """Fill in `page.md.j2`, which includes `<experiment>.md.j2` for each experiment, and write both forms.
+    """Fill in the page of each experiment, put them together, and write both forms.
 
     A template sees its experiment's parameters as `params`, its metrics JSON as `metrics`, and `figure(stem, caption)`,
     `table(stem)` and `csv(stem)` for what lies in `figures/` and `tables/` beside the report.
     """
     folder = Path(markdown_path).parent
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates()
     environment.filters["pm"] = _plus_minus
     environment.globals |= {
         "figure": _figure,
@@ -42,17 +39,17 @@ def render(
         "csv": lambda stem: pd.read_csv(folder / f"tables/{stem}.csv"),
     }
     sections = [
-        environment.get_template(f"{name}.md.j2").render(
+        environment.get_template(PAGE.replace("*", name)).render(
             params=params[name], metrics=read_json(folder / f"metrics/{name}.json")
         )
         for name in experiments
     ]
     titles = [re.search(r"^## (.+)$", section, re.MULTILINE) for section in sections]
     contents = [(title[1], slugify(title[1], "-")) for title in titles if title]
-    text = environment.get_template("page.md.j2").render(sections=sections, contents=contents)
+    text = environment.get_template("reporting/page.md.j2").render(sections=sections, contents=contents)
     write_text(text, markdown_path)
     body = markdown.markdown(text, extensions=["tables", "toc", "attr_list", "md_in_html"])
-    page = environment.get_template("page.html.j2").render(body=_inline_images(_wrap_tables(body), folder))
+    page = environment.get_template("reporting/page.html.j2").render(body=_inline_images(_wrap_tables(body), folder))
     write_text(page, html_path)
 
 

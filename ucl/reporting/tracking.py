@@ -32,7 +32,6 @@ BATCH = 900  # metrics a request; MLflow takes 1,000
 class Run:
     """One run: a configuration of an experiment, and what it gave."""
 
-    experiment: str  # without the prefix `ucl/`
     name: str
     params: dict[str, Any]  # flat, named as in params.yaml
     metrics: dict[str, list[list[int | float]]]  # key -> [[step, value], ...]
@@ -41,7 +40,7 @@ class Run:
 
     @property
     def digest(self) -> str:
-        """Names the content, so that a run is logged once."""
+        """Names the numbers and parameters, so that a run is logged once, whatever the code's commit."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
@@ -67,16 +66,21 @@ def _git(*command: str) -> str:
     return subprocess.run(["git", *command], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def write_runs(runs: Sequence[Run], path: str | Path) -> None:
-    """Describe runs in a file."""
-    write_json([asdict(run) for run in runs], path)
+def write_runs(experiment: str, runs: Sequence[Run], artifacts: Sequence[str], path: str | Path) -> None:
+    """Describe the runs of `ucl/<experiment>` in a file, and one more, `report`, that holds the artifacts."""
+    digests = hashlib.sha256("".join(run.digest for run in runs).encode()).hexdigest()
+    first = runs[0].params if runs else {}
+    shared = {key: value for key, value in first.items() if all(run.params.get(key) == value for run in runs)}
+    report = Run("report", shared, {}, {"runs.sha256": digests}, list(artifacts))
+    write_json({"experiment": experiment, "runs": [asdict(run) for run in (*runs, report)]}, path)
 
 
-def read_runs(path: str | Path) -> list[Run]:
-    """The runs a file describes."""
+def read_runs(path: str | Path) -> tuple[str, list[Run]]:
+    """The experiment and the runs that a file describes."""
     try:
-        return [Run(**entry) for entry in read_json(path)]
-    except (ValueError, TypeError) as error:
+        described = read_json(path)
+        return described["experiment"], [Run(**entry) for entry in described["runs"]]
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path} describes no runs ({error}): name a runs.json that the workflow wrote") from None
 
 
@@ -93,10 +97,12 @@ def log_runs(path: str | Path, receipt: str | Path, progress: bool = True) -> bo
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # runs go to their server and nowhere else
-    runs = read_runs(path)
+    experiment, runs = read_runs(path)
+    code = describe_code()
     try:
         with ready(uri):
-            logged = {run.name: _log(uri, run) for run in tqdm(runs, "log to MLflow", disable=not progress)}
+            bar = tqdm(runs, "log to MLflow", disable=not progress)
+            logged = {run.name: _log(uri, experiment, run, code) for run in bar}
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         print(f"MLflow at {uri} cannot be reached ({reason}); later: ucl track {path}", file=sys.stderr)
@@ -106,17 +112,18 @@ def log_runs(path: str | Path, receipt: str | Path, progress: bool = True) -> bo
     return True
 
 
-def _log(uri: str, run: Run) -> str:
+def _log(uri: str, name: str, run: Run, code: Mapping[str, str]) -> str:
     """Log one run and return its id; a run that is there and complete is left alone."""
     from mlflow import MlflowClient
 
     client = MlflowClient(uri)
-    experiment = _experiment(client, f"ucl/{run.experiment}")
+    experiment = _experiment(client, f"ucl/{name}")
     for known in client.search_runs([experiment], f"tags.`{DIGEST}` = '{run.digest}'"):
         if COMPLETE in known.data.tags:
             return str(known.info.run_id)
         client.delete_run(known.info.run_id)  # cut off while it was logged
-    run_id: str = client.create_run(experiment, run_name=run.name, tags=run.tags | {DIGEST: run.digest}).info.run_id
+    tags = {**run.tags, **code, DIGEST: run.digest}
+    run_id: str = client.create_run(experiment, run_name=run.name, tags=tags).info.run_id
     _log_contents(client, run_id, run)
     client.set_tag(run_id, COMPLETE, "true")
     client.set_terminated(run_id)

@@ -1,15 +1,17 @@
-"""Intervals: Student's for a mean over seeds, stratified bootstrap for interquartile means."""
+"""95 % intervals, once each: Student's for a mean, the binomial one for a share, stratified bootstrap for the rest."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from scipy.stats import t, trim_mean
 
-__all__ = ["Interval", "interquartile_mean"]
+__all__ = ["Interval", "bootstrap_mean", "interquartile_mean", "share_half_width", "student_half_width"]
 
 CONFIDENCE = 0.95
+NORMAL = 1.96  # standard deviations
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,23 @@ def interquartile_mean(
     return Interval(value, min(float(low), value), max(float(high), value))
 
 
-def half_width(values: pd.Series) -> float:
-    """Half-width of the mean's 95 % interval; 0 for a single value, which has none."""
+def bootstrap_mean(
+    values: Float[np.ndarray, "seeds tasks"], random: np.random.Generator, resamples: int = 1000
+) -> Interval:
+    """Mean with a percentile interval by stratified bootstrap: seeds are resampled within every task."""
+    seeds, tasks = values.shape
+    draws = values[random.integers(seeds, size=(resamples, seeds, tasks)), np.arange(tasks)].mean(axis=(1, 2))
+    low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def student_half_width(values: pd.Series) -> float:
+    """Half-width of the mean's interval by Student's t; 0 for a single value, which has none."""
     if len(values) < 2:
         return 0.0
-    return float(t.ppf(0.975, len(values) - 1) * values.std() / len(values) ** 0.5)
+    return float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std() / len(values) ** 0.5)
+
+
+def share_half_width(share: Any, count: Any) -> Any:
+    """Half-width of the interval of a share of `count` trials, by the normal law; numbers, arrays or series."""
+    return NORMAL * (share * (1 - share) / count) ** 0.5

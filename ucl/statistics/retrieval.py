@@ -1,4 +1,4 @@
-"""Retrieval metrics in which a tie counts its expected rank, never a hit."""
+"""Retrieval: candidates of which one is right, and ranks and recall in which a tie counts its expected rank."""
 
 from collections.abc import Sequence
 
@@ -23,18 +23,23 @@ __all__ = [
 ]
 
 
-def expected_rank(scores: Float[Tensor, "*s n n"]) -> Float[Tensor, "*s n"]:
-    """Rank (1 is best) of candidate i for query i; candidates that tie with it share their mean rank.
+def expected_rank(scores: Float[Tensor, "*s n k"]) -> Float[Tensor, "*s n"]:
+    """Rank (1 is best) of candidate i for query i, of n queries and at least as many candidates.
 
-    A NaN, as target or as candidate, ranks above the target: it never makes a hit.
+    Candidates that tie with it share their mean rank. A NaN, as target or as candidate, ranks above the target: it
+    never makes a hit.
     """
-    target = scores.diagonal(dim1=-2, dim2=-1)[..., None]
-    above = (~(scores <= target)).sum(-1)
-    not_below = (~(scores < target)).sum(-1)  # those above, the ties, and the target itself
+    return _rank(scores.diagonal(dim1=-2, dim2=-1), scores)
+
+
+def _rank(target: Float[Tensor, "*s n"], scores: Float[Tensor, "*s n k"]) -> Float[Tensor, "*s n"]:
+    """Expected rank of a target among the scores of its row, one of which is its own."""
+    above = (~(scores <= target[..., None])).sum(-1)
+    not_below = (~(scores < target[..., None])).sum(-1)  # those above, the ties, and the target itself
     return above + (not_below - above + 1) / 2
 
 
-def recall_at_k(scores: Float[Tensor, "*s n n"], k: int) -> Float[Tensor, "*s"]:
+def recall_at_k(scores: Float[Tensor, "*s n k"], k: int) -> Float[Tensor, "*s"]:
     """Share of queries whose own candidate has an expected rank of at most `k`."""
     return (expected_rank(scores) <= k).to(scores.dtype).mean(-1)
 
@@ -88,10 +93,9 @@ def candidate_sets(
 
 
 def recall(scores: Float[Tensor, "n k"], sets: Int[Tensor, "n size"]) -> Float[Tensor, "3"]:
-    """Recall@1, @5 and @10 of the first candidate of each set; a tie counts its expected rank."""
+    """Recall@1, @5 and @10 of the first candidate of each set; ties and NaN as in `expected_rank`."""
     chosen = scores.gather(1, sets)
-    target, others = chosen[:, :1], chosen[:, 1:]
-    rank = 1 + (others > target).sum(1) + (others == target).sum(1) / 2
+    rank = _rank(chosen[:, 0], chosen)
     return torch.stack([(rank <= k).double().mean() for k in KS])
 
 

@@ -1,7 +1,5 @@
 # Experiment `bridging` (sections 6.2.1, 6.2.2, C.2): real media through separately trained encoders.
 # A suite gives items.parquet and, per seed, a folder of stores <model>.<modality>.parquet; all else is shared.
-from ucl.config import ContrastiveTraining
-
 TRAINED = ["digits", "recorded_digits"]  # suites whose encoders the workflow trains, one set per seed
 PAIRWISE_MODELS = ["image_text", "audio_text", "audio_image"]
 JOINT_MODELS = ["joint_text", "joint_image", "joint_audio"]
@@ -36,11 +34,17 @@ rule bridging:
     input:
         shown("bridging"),
         tracked("bridging"),
+        [
+            f"results/bridging/{s}/seed{seed}/stores/{store}.parquet"
+            for s in SUITES
+            for seed in SUITE_SEEDS[s]
+            for store in SUITE_STORES[s]
+        ],
+        on_the_way("collect_bridging", "draw_bridging", "show_bridging"),
 
 
 rule prepare_digits:
     input:
-        modules("media.digits"),
         speech=lambda wildcards: SPEECH_FILES[wildcards.trained],
     output:
         table="results/bridging/{trained}/items.parquet",
@@ -59,12 +63,11 @@ rule prepare_digits:
     message:
         "Preparing images, phrases and spoken digits of {wildcards.trained}"
     script:
-        "../scripts/prepare_digits.py"
+        "../scripts/bridging/prepare_digits.py"
 
 
 rule train_pairwise_digits:
     input:
-        modules("media.trained"),
         table="results/bridging/{trained}/items.parquet",
         content="results/bridging/{trained}/content.safetensors",
     output:
@@ -84,7 +87,7 @@ rule train_pairwise_digits:
     message:
         "Training the pairwise models of {wildcards.trained}, seed {wildcards.seed}, and embedding all items"
     script:
-        "../scripts/train_digits.py"
+        "../scripts/bridging/train_digits.py"
 
 
 use rule train_pairwise_digits as train_joint_digits with:
@@ -106,7 +109,6 @@ use rule train_pairwise_digits as train_joint_digits with:
 
 rule score_bridging:
     input:
-        modules("media.bridging"),
         table="results/bridging/{suite}/items.parquet",
         stores=lambda wildcards: [
             f"results/bridging/{wildcards.suite}/seed{wildcards.seed}/stores/{name}.parquet"
@@ -128,12 +130,11 @@ rule score_bridging:
     message:
         "Scoring {wildcards.suite}, seed {wildcards.seed}: direct, LogSumExp, joint, ground truth"
     script:
-        "../scripts/score_bridging.py"
+        "../scripts/bridging/score.py"
 
 
 rule collect_bridging:
     input:
-        modules("media.bridging", "tracking"),
         table=expand("results/bridging/{suite}/items.parquet", suite=SUITES),
         recall=expand("{set}/recall.parquet", set=SETS),
         banks=expand("{set}/banks.parquet", set=SETS),
@@ -148,6 +149,7 @@ rule collect_bridging:
         recall="results/bridging/recall.parquet",
         banks="results/bridging/banks.parquet",
         runs="results/bridging/runs.json",
+        headline=headline_file("bridging"),
         metrics=report(
             metrics_file("bridging"),
             caption="../report/bridging.rst",
@@ -161,17 +163,16 @@ rule collect_bridging:
     conda:
         "../envs/ucl.yaml"
     params:
+        **collecting("bridging"),
         section=PARAMS.bridging.model_dump(),
     message:
         "Collecting the numbers of bridging"
     script:
-        "../scripts/collect_bridging.py"
+        "../scripts/collect.py"
 
 
 rule draw_bridging:
     input:
-        modules("media.bridging_figures"),
-        in_root("ucl/figures.py"),
         recall="results/bridging/recall.parquet",
         banks="results/bridging/banks.parquet",
     output:
@@ -187,17 +188,16 @@ rule draw_bridging:
     conda:
         "../envs/ucl.yaml"
     params:
+        module="ucl.experiments.bridging.figures",
         section=PARAMS.bridging.model_dump(include={"candidates", "seeds"}),
     message:
         "Drawing the figures of bridging"
     script:
-        "../scripts/draw_bridging.py"
+        "../scripts/draw.py"
 
 
 rule show_bridging:
     input:
-        modules("media.gallery", "media.digits"),
-        template=in_root("workflow/report/bridging_gallery.html.j2"),
         speech=[SPEECH_FILES[suite] for suite in TRAINED_SUITES],
         table=expand("results/bridging/{suite}/items.parquet", suite=TRAINED_SUITES),
         content=expand("results/bridging/{suite}/content.safetensors", suite=TRAINED_SUITES),
@@ -217,4 +217,4 @@ rule show_bridging:
     message:
         "Making the page to look at and listen to"
     script:
-        "../scripts/show_bridging.py"
+        "../scripts/bridging/show.py"

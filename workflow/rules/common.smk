@@ -1,15 +1,15 @@
-# Shared by all experiments - the checked parameters, what is reported, and the sources a result depends on.
-import ast
+# Shared by all experiments - the checked parameters, what is reported, and the code that a result depends on.
 import configparser
 import fcntl
-import functools
 import os
 import sys
 
-from ucl.config import validate
 from ucl.errors import InputError
+from ucl.experiments.params import validate
 from ucl.media.requirements import missing_media
+from ucl.reporting.provenance import code_digest
 
+ONLY = config.pop("only", None)  # the experiment that the report waits for; the others are shown as they stand
 try:
     PARAMS = validate(config)
 except InputError as error:
@@ -17,9 +17,6 @@ except InputError as error:
 
 ROOT = Path(workflow.basedir)
 EXPERIMENTS = {}  # name -> figures and tables, in the order of the report; filled in by the experiments' rule files
-
-# Plumbing: an edit there changes how a result is stored or checked, not what it is.
-PLUMBING = {"config", "errors", "figures", "files", "tables", "tensors"}
 
 
 def experiment(name, figures, tables, pages=()):
@@ -39,6 +36,11 @@ def metrics_file(name):
     return f"reports/metrics/{name}.json"
 
 
+def headline_file(name):
+    """The few numbers that DVC compares."""
+    return f"reports/headlines/{name}.json"
+
+
 def tracked(name):
     """The receipt of an experiment's runs in MLflow."""
     return f"results/{name}/tracked.json"
@@ -46,7 +48,18 @@ def tracked(name):
 
 def shown(name):
     """What an experiment gives the report."""
-    return [*figure_files(name), *table_files(name), *EXPERIMENTS[name]["pages"], metrics_file(name)]
+    return [
+        *figure_files(name),
+        *table_files(name),
+        *EXPERIMENTS[name]["pages"],
+        metrics_file(name),
+        headline_file(name),
+    ]
+
+
+def on_the_way(*names):
+    """The inputs of these rules, for the target of an experiment: who deletes one of them wants it made anew."""
+    return lambda wildcards: [file for name in names for file in getattr(rules, name).input]
 
 
 def in_root(path):
@@ -54,28 +67,25 @@ def in_root(path):
     return os.path.relpath(ROOT / path)
 
 
-@functools.cache
-def imported(path):
-    """The names that a file of the package imports from it."""
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    froms = [n for n in nodes if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("ucl")]
-    return [name for n in froms for name in (n.module, *(f"{n.module}.{alias.name}" for alias in n.names))]
+def collecting(name):
+    """The parameters of a `collect` rule."""
+    return {"module": f"ucl.experiments.{name}.summary", "experiment": name, "artifacts": shown(name)}
 
 
-def modules(*names):
-    """The package modules that `ucl.<name>` depends on, itself included: inputs, so that an edit re-runs the rule."""
-    seen, queue = {}, [f"ucl.{name}" for name in names]
-    while queue:
-        name = queue.pop()
-        if name == "ucl" or name in seen or name.removeprefix("ucl.") in PLUMBING:
-            continue
-        base = ROOT / name.replace(".", "/")
-        path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
-        if not path.exists():  # a name that a module defines
-            continue
-        seen[name] = in_root(path.relative_to(ROOT))
-        queue += imported(path)
-    return sorted(seen.values())
+def add_code(rules):
+    """Give every rule with a script a parameter that tells its code: an edit re-runs it, an edit of comments does not."""
+    for own in rules:
+        if own.script:
+            named = [value for key, value in own.params.items() if key == "module"]
+            own.set_params(code=code_digest(ROOT / "workflow/rules" / str(own.script), *named))
+
+
+def discard_empty_files():
+    """A full disk or a crash can leave files of no bytes, which Snakemake would take for results."""
+    for folder in (Path("results"), Path("reports")):
+        for path in folder.rglob("*"):
+            if path.is_file() and path.stat().st_size == 0 and "logs" not in path.parts:
+                path.unlink()
 
 
 def lock_folder():

@@ -17,7 +17,6 @@ MEDIA_STORES = [
 
 rule pull_data:
     input:
-        modules("media.sources"),
         pointer=lambda wildcards: in_root(f"data/{wildcards.tracked}.dvc"),
     output:
         pulled("{tracked}"),
@@ -32,12 +31,11 @@ rule pull_data:
     message:
         "Fetching data/{wildcards.tracked}, from the DVC remote if there is one, else from upstream"
     script:
-        "../scripts/pull_data.py"
+        "../scripts/data/pull.py"
 
 
 rule tabulate_data:
     input:
-        modules("media.tables"),
         receipts=lambda wildcards: [pulled(name) for name in TABLES[wildcards.table]],
     output:
         "results/data/{table}.parquet",
@@ -50,12 +48,11 @@ rule tabulate_data:
     message:
         "Reading the table of {wildcards.table}"
     script:
-        "../scripts/tabulate_data.py"
+        "../scripts/data/tabulate.py"
 
 
 rule fetch_clips:
     input:
-        modules("media.clips"),
         check_media,
         clips="results/data/clips.parquet",
     output:
@@ -76,12 +73,11 @@ rule fetch_clips:
     message:
         "Fetching AudioSet clips; interrupt and start again at will"
     script:
-        "../scripts/fetch_clips.py"
+        "../scripts/data/fetch_clips.py"
 
 
 rule read_folder:
     input:
-        modules("media.manifest"),
         check_media,
     output:
         manifest="results/bridging/{media}/manifest.parquet",
@@ -96,12 +92,11 @@ rule read_folder:
     message:
         "Reading the manifest {params.manifest}"
     script:
-        "../scripts/read_folder.py"
+        "../scripts/data/read_folder.py"
 
 
 rule embed_media:
     input:
-        modules("media.encoders", "media.embed", "media.manifest"),
         check_media,
         manifest="results/bridging/{media}/manifest.parquet",
         classes=lambda wildcards: "results/data/classes.parquet" if wildcards.media == "audioset" else [],
@@ -129,12 +124,11 @@ rule embed_media:
     message:
         "Embedding {wildcards.modality} of {wildcards.media} with {params.model[library]} {params.model[model]}"
     script:
-        "../scripts/embed_media.py"
+        "../scripts/data/embed.py"
 
 
 rule list_media:
     input:
-        modules("media.manifest", "media.store"),
         manifest="results/bridging/{media}/manifest.parquet",
         classes=lambda wildcards: "results/data/classes.parquet" if wildcards.media == "audioset" else [],
         stores=[f"results/bridging/{{media}}/seed0/stores/{name}.parquet" for name in MEDIA_STORES],
@@ -149,4 +143,4 @@ rule list_media:
     message:
         "Listing the clips of {wildcards.media} that every model could embed, and the bank of texts"
     script:
-        "../scripts/list_media.py"
+        "../scripts/data/list.py"

@@ -12,11 +12,10 @@ rule disparate:
     input:
         shown("disparate"),
         tracked("disparate"),
+        on_the_way("collect_disparate"),
 
 
 rule train_disparate:
-    input:
-        modules("disparate"),
     output:
         curves="results/disparate/{width}.parquet",
         differences="results/disparate/{width}.differences.parquet",
@@ -34,16 +33,16 @@ rule train_disparate:
     message:
         "Training two models that share no encoder, embeddings of B-C {wildcards.width} wide, all seeds at once"
     script:
-        "../scripts/train_disparate.py"
+        "../scripts/disparate/train.py"
 
 
 rule collect_disparate:
     input:
-        modules("disparate", "tracking"),
         curves=expand("results/disparate/{width}.parquet", width=PARAMS.disparate.dimensions_bc),
         differences=expand("results/disparate/{width}.differences.parquet", width=PARAMS.disparate.dimensions_bc),
     output:
         runs="results/disparate/runs.json",
+        headline=headline_file("disparate"),
         metrics=report(
             metrics_file("disparate"),
             caption="../report/disparate.rst",
@@ -58,17 +57,16 @@ rule collect_disparate:
     conda:
         "../envs/ucl.yaml"
     params:
+        **collecting("disparate"),
         section=PARAMS.disparate.model_dump(),
     message:
         "Collecting the numbers of disparate"
     script:
-        "../scripts/collect_disparate.py"
+        "../scripts/collect.py"
 
 
 rule draw_disparate:
     input:
-        modules("assumption_figures"),
-        in_root("ucl/figures.py"),
         curves=expand("results/disparate/{width}.parquet", width=PARAMS.disparate.dimensions_bc),
     output:
         report(
@@ -84,8 +82,9 @@ rule draw_disparate:
     conda:
         "../envs/ucl.yaml"
     params:
+        module="ucl.experiments.disparate.figures",
         section=PARAMS.disparate.model_dump(),
     message:
         "Drawing the figure of disparate"
     script:
-        "../scripts/draw_disparate.py"
+        "../scripts/draw.py"

@@ -12,11 +12,10 @@ rule independence:
     input:
         shown("independence"),
         tracked("independence"),
+        on_the_way("collect_independence"),
 
 
 rule train_independence:
-    input:
-        modules("independence"),
     output:
         "results/independence/{noise}.parquet",
     log:
@@ -33,15 +32,15 @@ rule train_independence:
     message:
         "Training and scoring under shared noise of sd {wildcards.noise}, all seeds at once"
     script:
-        "../scripts/train_independence.py"
+        "../scripts/independence/train.py"
 
 
 rule collect_independence:
     input:
-        modules("independence", "tracking"),
         recalls=expand("results/independence/{noise}.parquet", noise=PARAMS.independence.shared_noise),
     output:
         runs="results/independence/runs.json",
+        headline=headline_file("independence"),
         metrics=report(
             metrics_file("independence"),
             caption="../report/independence.rst",
@@ -56,17 +55,16 @@ rule collect_independence:
     conda:
         "../envs/ucl.yaml"
     params:
+        **collecting("independence"),
         section=PARAMS.independence.model_dump(),
     message:
         "Collecting the numbers of independence"
     script:
-        "../scripts/collect_independence.py"
+        "../scripts/collect.py"
 
 
 rule draw_independence:
     input:
-        modules("assumption_figures"),
-        in_root("ucl/figures.py"),
         recalls=expand("results/independence/{noise}.parquet", noise=PARAMS.independence.shared_noise),
     output:
         report(
@@ -82,8 +80,9 @@ rule draw_independence:
     conda:
         "../envs/ucl.yaml"
     params:
+        module="ucl.experiments.independence.figures",
         section=PARAMS.independence.model_dump(),
     message:
         "Drawing the figure of independence"
     script:
-        "../scripts/draw_independence.py"
+        "../scripts/draw.py"

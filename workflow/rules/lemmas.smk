@@ -6,11 +6,10 @@ rule lemmas:
     input:
         shown("lemmas"),
         tracked("lemmas"),
+        on_the_way("collect_lemmas"),
 
 
 rule check_lemmas:
-    input:
-        modules("lemmas"),
     output:
         "results/lemmas/checks.parquet",
     log:
@@ -25,15 +24,15 @@ rule check_lemmas:
     message:
         "Checking Lemmas 1 to 4, NCE, InfoNCE and the occupancy identity"
     script:
-        "../scripts/check_lemmas.py"
+        "../scripts/lemmas/check.py"
 
 
 rule collect_lemmas:
     input:
-        modules("lemmas", "tracking"),
         checks="results/lemmas/checks.parquet",
     output:
         runs="results/lemmas/runs.json",
+        headline=headline_file("lemmas"),
         metrics=report(metrics_file("lemmas"), caption="../report/lemmas.rst", category="lemmas"),
         tables=table_files("lemmas"),
     log:
@@ -43,17 +42,16 @@ rule collect_lemmas:
     conda:
         "../envs/ucl.yaml"
     params:
+        **collecting("lemmas"),
         section=PARAMS.lemmas.model_dump(),
     message:
         "Collecting the numbers of lemmas"
     script:
-        "../scripts/collect_lemmas.py"
+        "../scripts/collect.py"
 
 
 rule draw_lemmas:
     input:
-        modules("lemmas_figures"),
-        in_root("ucl/figures.py"),
         checks="results/lemmas/checks.parquet",
     output:
         report(figure_files("lemmas"), caption="../report/lemmas.rst", category="lemmas"),
@@ -64,8 +62,9 @@ rule draw_lemmas:
     conda:
         "../envs/ucl.yaml"
     params:
+        module="ucl.experiments.lemmas.figures",
         section=PARAMS.lemmas.model_dump(include={"seed"}),
     message:
         "Drawing the figure of lemmas"
     script:
-        "../scripts/draw_lemmas.py"
+        "../scripts/draw.py"

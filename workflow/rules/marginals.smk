@@ -11,11 +11,13 @@ rule marginals:
     input:
         shown("marginals"),
         tracked("marginals"),
+        expand(
+            "results/marginals/{critic}_%d.safetensors" % PARAMS.marginals.dimension, critic=PARAMS.marginals.critics
+        ),
+        on_the_way("collect_marginals", "draw_marginals"),
 
 
 rule learn_marginals:
-    input:
-        modules("trials"),
     output:
         "results/marginals/{critic}_{dimension}.safetensors",
     log:
@@ -33,12 +35,11 @@ rule learn_marginals:
     message:
         "Training the {wildcards.critic} model with representations {wildcards.dimension} wide"
     script:
-        "../scripts/learn_marginals.py"
+        "../scripts/marginals/learn.py"
 
 
 rule inspect_marginals:
     input:
-        modules("marginals"),
         representations="results/marginals/{critic}_%d.safetensors" % PARAMS.marginals.dimension,
     output:
         "results/marginals/{critic}.inspected.parquet",
@@ -56,12 +57,10 @@ rule inspect_marginals:
     message:
         "Testing the representations of the {wildcards.critic} model"
     script:
-        "../scripts/inspect_marginals.py"
+        "../scripts/marginals/inspect.py"
 
 
 rule simulate_sphere:
-    input:
-        modules("power"),
     output:
         "results/marginals/sphere_{d}.parquet",
     log:
@@ -78,12 +77,10 @@ rule simulate_sphere:
     message:
         "Simulating the tests of uniformity, d = {wildcards.d}"
     script:
-        "../scripts/simulate_sphere.py"
+        "../scripts/marginals/simulate_sphere.py"
 
 
 rule simulate_gaussian:
-    input:
-        modules("power"),
     output:
         "results/marginals/gaussian_{d}.parquet",
     log:
@@ -100,12 +97,10 @@ rule simulate_gaussian:
     message:
         "Simulating the tests of normality, d = {wildcards.d}"
     script:
-        "../scripts/simulate_gaussian.py"
+        "../scripts/marginals/simulate_gaussian.py"
 
 
 rule simulate_published_example:
-    input:
-        modules("power"),
     output:
         "results/marginals/example.parquet",
     log:
@@ -120,12 +115,11 @@ rule simulate_published_example:
     message:
         "Simulating a von Mises-Fisher law that the paper's reading passes"
     script:
-        "../scripts/simulate_published_example.py"
+        "../scripts/marginals/simulate_example.py"
 
 
 rule collect_marginals:
     input:
-        modules("marginals", "tracking"),
         rejections=[
             *expand("results/marginals/sphere_{d}.parquet", d=PARAMS.marginals.sphere.dimensions),
             *expand("results/marginals/gaussian_{d}.parquet", d=PARAMS.marginals.gaussian.dimensions),
@@ -135,6 +129,7 @@ rule collect_marginals:
     output:
         rejections="results/marginals/rejections.parquet",
         runs="results/marginals/runs.json",
+        headline=headline_file("marginals"),
         metrics=report(
             metrics_file("marginals"),
             caption="../report/marginals.rst",
@@ -149,17 +144,16 @@ rule collect_marginals:
     conda:
         "../envs/ucl.yaml"
     params:
+        **collecting("marginals"),
         section=PARAMS.marginals.model_dump(),
     message:
         "Collecting the numbers of marginals"
     script:
-        "../scripts/collect_marginals.py"
+        "../scripts/collect.py"
 
 
 rule draw_marginals:
     input:
-        modules("marginals_figures"),
-        in_root("ucl/figures.py"),
         rejections="results/marginals/rejections.parquet",
         representations=expand(
             "results/marginals/{critic}_{dimension}.safetensors",
@@ -180,8 +174,9 @@ rule draw_marginals:
     conda:
         "../envs/ucl.yaml"
     params:
+        module="ucl.experiments.marginals.figures",
         section=PARAMS.marginals.model_dump(),
     message:
         "Drawing the figures of marginals"
     script:
-        "../scripts/draw_marginals.py"
+        "../scripts/draw.py"

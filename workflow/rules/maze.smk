@@ -1,6 +1,6 @@
 # Experiment `maze` (section 6.3, appendix D, Figs. 9 to 13): told in words where to go, in many mazes.
-from ucl.config import MazeData, MazeTest, MazeTraining
-from ucl.maze.example import MAZE as SHOWN_MAZE
+from ucl.experiments.maze.config import MazeData, MazeTest, MazeTraining
+from ucl.experiments.maze.example import MAZE as SHOWN_MAZE
 
 experiment(
     "maze",
@@ -40,6 +40,11 @@ rule maze:
     input:
         shown("maze"),
         tracked("maze"),
+        expand(MAZE_DATA, maze=PARAMS.maze.mazes),
+        expand(
+            "results/maze/{maze}/{file}", maze=PARAMS.maze.mazes, file=["model.safetensors", "occupancy.safetensors"]
+        ),
+        on_the_way("collect_maze", "draw_maze"),
 
 
 rule maze_data:
@@ -48,8 +53,6 @@ rule maze_data:
 
 
 rule make_maze_data:
-    input:
-        modules("maze.storage"),
     output:
         MAZE_DATA,
     log:
@@ -63,12 +66,11 @@ rule make_maze_data:
     message:
         "Walking the oracle and annotating states in maze {wildcards.maze}"
     script:
-        "../scripts/make_maze_data.py"
+        "../scripts/maze/make_data.py"
 
 
 rule train_maze:
     input:
-        modules("maze.training", "maze.storage"),
         MAZE_DATA,
     output:
         weights="results/maze/{maze}/model.safetensors",
@@ -87,12 +89,10 @@ rule train_maze:
     message:
         "Training the agents of {wildcards.maze}, all seeds at once"
     script:
-        "../scripts/train_maze.py"
+        "../scripts/maze/train.py"
 
 
 rule solve_maze:
-    input:
-        modules("maze.occupancy"),
     output:
         "results/maze/{maze}/occupancy.safetensors",
     log:
@@ -108,12 +108,11 @@ rule solve_maze:
     message:
         "Solving {wildcards.maze} for the exact future of the oracle"
     script:
-        "../scripts/solve_maze.py"
+        "../scripts/maze/solve.py"
 
 
 rule test_maze:
     input:
-        modules("maze.study", "maze.storage"),
         MAZE_DATA,
         weights=rules.train_maze.output.weights,
         occupancy=rules.solve_maze.output,
@@ -133,12 +132,11 @@ rule test_maze:
     message:
         "Testing all agents in {wildcards.maze}"
     script:
-        "../scripts/test_maze.py"
+        "../scripts/maze/test.py"
 
 
 rule show_maze:
     input:
-        modules("maze.showcase", "maze.study", "maze.storage"),
         expand(MAZE_DATA, maze=SHOWN_MAZE),
         weights=expand(rules.train_maze.output.weights, maze=SHOWN_MAZE),
     output:
@@ -160,18 +158,18 @@ rule show_maze:
     message:
         "Looking closely at the fork, and at banks of several sizes"
     script:
-        "../scripts/show_maze.py"
+        "../scripts/maze/show.py"
 
 
 rule collect_maze:
     input:
-        modules("maze.summary", "tracking"),
         scores=expand("results/maze/{maze}/scores.parquet", maze=PARAMS.maze.mazes),
         curves=expand("results/maze/{maze}/curves.parquet", maze=PARAMS.maze.mazes),
         paths=rules.show_maze.output.paths,
         banks=rules.show_maze.output.banks,
     output:
         runs="results/maze/runs.json",
+        headline=headline_file("maze"),
         metrics=report(
             metrics_file("maze"),
             caption="../report/maze.rst",
@@ -186,16 +184,16 @@ rule collect_maze:
     conda:
         "../envs/ucl.yaml"
     params:
+        **collecting("maze"),
         section=PARAMS.maze.model_dump(),
     message:
         "Collecting the numbers of maze"
     script:
-        "../scripts/collect_maze.py"
+        "../scripts/collect.py"
 
 
 rule draw_maze:
     input:
-        modules("maze.figures"),
         tables=table_files("maze"),
         paths=rules.show_maze.output.paths,
         maps=rules.show_maze.output.maps,
@@ -215,8 +213,9 @@ rule draw_maze:
     conda:
         "../envs/ucl.yaml"
     params:
+        module="ucl.experiments.maze.figures",
         section=PARAMS.maze.model_dump(),
     message:
         "Drawing the figures of maze"
     script:
-        "../scripts/draw_maze.py"
+        "../scripts/draw.py"

@@ -1,5 +1,5 @@
 # Experiment `peers`: every way to bridge, on every world whose truth is known; and the page that follows from it.
-from ucl.scenes import SCENES
+from ucl.experiments.peers.scenes import SCENES
 
 experiment(
     "peers",
@@ -12,12 +12,12 @@ rule peers:
     input:
         shown("peers"),
         tracked("peers"),
+        expand("results/peers/{scene}.safetensors", scene=PARAMS.peers.scenes),
+        on_the_way("collect_peers"),
         "docs/which-bridge.md",
 
 
 rule learn_peers:
-    input:
-        modules("trials", "worlds"),
     output:
         "results/peers/{scene}.safetensors",
     log:
@@ -34,12 +34,10 @@ rule learn_peers:
     message:
         "Training the models of {wildcards.scene}, all seeds at once"
     script:
-        "../scripts/learn_peers.py"
+        "../scripts/peers/learn.py"
 
 
 rule refer_peers:
-    input:
-        modules("trials", "worlds", "peers.symile"),
     output:
         "results/peers/references/{world}.parquet",
     log:
@@ -56,12 +54,11 @@ rule refer_peers:
     message:
         "Training who saw more than a bridge may, and scoring exactly: {wildcards.world}"
     script:
-        "../scripts/refer_peers.py"
+        "../scripts/peers/refer.py"
 
 
 rule score_peers:
     input:
-        modules("peers.contest"),
         "results/peers/{scene}.safetensors",
     output:
         "results/peers/{scene}.parquet",
@@ -79,16 +76,16 @@ rule score_peers:
     message:
         "Scoring every way to bridge on {wildcards.scene}"
     script:
-        "../scripts/score_peers.py"
+        "../scripts/peers/score.py"
 
 
 rule collect_peers:
     input:
-        modules("peers.contest", "tracking"),
         scores=expand("results/peers/{scene}.parquet", scene=PARAMS.peers.scenes),
         references=[f"results/peers/references/{scene.world}.parquet" for scene in map(SCENES.get, PARAMS.peers.scenes)],
     output:
         runs="results/peers/runs.json",
+        headline=headline_file("peers"),
         metrics=report(
             metrics_file("peers"),
             caption="../report/peers.rst",
@@ -103,18 +100,16 @@ rule collect_peers:
     conda:
         "../envs/ucl.yaml"
     params:
-        scenes=PARAMS.peers.scenes,
+        **collecting("peers"),
         section=PARAMS.peers.model_dump(),
     message:
         "Collecting the numbers of peers"
     script:
-        "../scripts/collect_peers.py"
+        "../scripts/collect.py"
 
 
 rule draw_peers:
     input:
-        modules("peers_figures"),
-        in_root("ucl/figures.py"),
         metrics=metrics_file("peers"),
     output:
         report(
@@ -130,17 +125,16 @@ rule draw_peers:
     conda:
         "../envs/ucl.yaml"
     params:
+        module="ucl.experiments.peers.figures",
         section=PARAMS.peers.model_dump(),
     message:
         "Drawing the figure of peers"
     script:
-        "../scripts/draw_peers.py"
+        "../scripts/draw.py"
 
 
 rule write_which_bridge:
     input:
-        modules("which_bridge"),
-        template=in_root("workflow/report/which-bridge.md.j2"),
         table="reports/tables/peers_all.csv",
         metrics=metrics_file("peers"),
     output:
@@ -156,4 +150,4 @@ rule write_which_bridge:
     message:
         "Writing the page that says which bridge to use"
     script:
-        "../scripts/write_which_bridge.py"
+        "../scripts/peers/write_which_bridge.py"

@@ -4,7 +4,7 @@
 rule track:
     input:
         runs="results/{experiment}/runs.json",
-        artifacts=lambda wildcards: shown(wildcards.experiment),
+        artifacts=lambda wildcards: ancient(shown(wildcards.experiment)),
     output:
         "results/{experiment}/tracked.json",
     log:
@@ -25,11 +25,7 @@ rule track:
 
 rule report:
     input:
-        modules("report"),
-        [in_root(f"workflow/report/{name}.md.j2") for name in EXPERIMENTS],
-        in_root("workflow/report/page.md.j2"),
-        page=in_root("workflow/report/page.html.j2"),
-        shown=[shown(name) for name in EXPERIMENTS],
+        [shown(name) for name in EXPERIMENTS if ONLY in (None, name)],
     output:
         html="reports/index.html",
         markdown="reports/README.md",

@@ -1,6 +1,6 @@
 # Experiment `scaling` (appendix C.1, Fig. 5): recall as the bank grows, for trained joint models and any other
 # embedding file that params.yaml names under `scaling: files`.
-from ucl.config import ScalingRun
+from ucl.experiments.scaling.config import ScalingRun
 
 experiment("scaling", figures=["scaling_recall", "scaling_error"], tables=["scaling"])
 
@@ -15,11 +15,11 @@ rule scaling:
     input:
         shown("scaling"),
         tracked("scaling"),
+        expand("results/scaling/{joint}/embeddings.safetensors", joint=PARAMS.scaling.models),
+        on_the_way("collect_scaling"),
 
 
 rule embed_scaling:
-    input:
-        modules("scaling"),
     output:
         "results/scaling/{joint}/embeddings.safetensors",
     log:
@@ -36,12 +36,11 @@ rule embed_scaling:
     message:
         "Training the joint model {wildcards.joint} and embedding its candidates and its bank"
     script:
-        "../scripts/embed_scaling.py"
+        "../scripts/scaling/embed.py"
 
 
 rule score_scaling:
     input:
-        modules("scaling"),
         embeddings=lambda wildcards: PARAMS.scaling.files.get(
             wildcards.joint, f"results/scaling/{wildcards.joint}/embeddings.safetensors"
         ),
@@ -59,15 +58,15 @@ rule score_scaling:
     message:
         "Scoring {wildcards.joint} over banks of growing size"
     script:
-        "../scripts/score_scaling.py"
+        "../scripts/scaling/score.py"
 
 
 rule collect_scaling:
     input:
-        modules("scaling", "tracking"),
         scores=expand("results/scaling/{joint}/scores.parquet", joint=SCALING_MODELS),
     output:
         runs="results/scaling/runs.json",
+        headline=headline_file("scaling"),
         metrics=report(metrics_file("scaling"), caption="../report/scaling.rst", category="scaling"),
         tables=table_files("scaling"),
     log:
@@ -77,17 +76,16 @@ rule collect_scaling:
     conda:
         "../envs/ucl.yaml"
     params:
+        **collecting("scaling"),
         section=PARAMS.scaling.model_dump(),
     message:
         "Collecting the numbers of scaling"
     script:
-        "../scripts/collect_scaling.py"
+        "../scripts/collect.py"
 
 
 rule draw_scaling:
     input:
-        modules("scaling_figures"),
-        in_root("ucl/figures.py"),
         table="reports/tables/scaling.csv",
     output:
         report(figure_files("scaling"), caption="../report/scaling.rst", category="scaling"),
@@ -98,8 +96,9 @@ rule draw_scaling:
     conda:
         "../envs/ucl.yaml"
     params:
+        module="ucl.experiments.scaling.figures",
         section=PARAMS.scaling.model_dump(include={"candidates", "trials", "queries", "largest"}),
     message:
         "Drawing the figures of scaling"
     script:
-        "../scripts/draw_scaling.py"
+        "../scripts/draw.py"

@@ -1,6 +1,6 @@
 # Experiment `synthetic` (section 6.1, Fig. 3): direct, Monte Carlo and exact scores in a Gaussian world.
 # `synthetic_grid` is the published grid of settings around it, made of the same rules, outside `rule all`.
-from ucl.config import GaussianData, GaussianTraining
+from ucl.experiments.settings import GaussianData, GaussianTraining
 
 experiment(
     "synthetic",
@@ -26,17 +26,22 @@ SYNTHETIC_SCORES = expand(
     model=[*PARAMS.synthetic.critics, "ground_truth"],
     what=["epochs", "candidates"],
 )
+SYNTHETIC_WEIGHTS = expand(
+    "results/synthetic/{setting}/{model}.safetensors",
+    setting=PARAMS.synthetic.setting,
+    model=[*PARAMS.synthetic.critics, "ground_truth"],
+)
 
 
 rule synthetic:
     input:
         shown("synthetic"),
         tracked("synthetic"),
+        SYNTHETIC_WEIGHTS,
+        on_the_way("collect_synthetic", "draw_synthetic"),
 
 
 rule sample_synthetic:
-    input:
-        modules("synthetic"),
     output:
         "results/{study}/data.safetensors",
     log:
@@ -50,12 +55,11 @@ rule sample_synthetic:
     message:
         "Drawing Gaussian worlds and their training, validation and bank samples"
     script:
-        "../scripts/sample_synthetic.py"
+        "../scripts/synthetic/sample.py"
 
 
 rule train_synthetic:
     input:
-        modules("synthetic"),
         data="results/{study}/data.safetensors",
     output:
         weights="results/{study}/{setting}/{model}.safetensors",
@@ -76,12 +80,11 @@ rule train_synthetic:
     message:
         "Training the {wildcards.model} model of {wildcards.study}, all seeds at once ({wildcards.setting})"
     script:
-        "../scripts/train_synthetic.py"
+        "../scripts/synthetic/train.py"
 
 
 rule score_synthetic:
     input:
-        modules("synthetic"),
         data="results/{study}/data.safetensors",
         weights="results/{study}/{setting}/{model}.safetensors",
     output:
@@ -103,12 +106,11 @@ rule score_synthetic:
     message:
         "Scoring the {wildcards.model} model of {wildcards.study}, protocol {wildcards.protocol}"
     script:
-        "../scripts/score_synthetic.py"
+        "../scripts/synthetic/score.py"
 
 
 rule collect_synthetic:
     input:
-        modules("synthetic", "tracking"),
         data="results/synthetic/data.safetensors",
         scores=SYNTHETIC_SCORES,
         losses=expand(
@@ -120,6 +122,7 @@ rule collect_synthetic:
         epochs="results/synthetic/epochs.parquet",
         candidates="results/synthetic/candidates.parquet",
         runs="results/synthetic/runs.json",
+        headline=headline_file("synthetic"),
         metrics=report(
             metrics_file("synthetic"),
             caption="../report/synthetic.rst",
@@ -133,18 +136,16 @@ rule collect_synthetic:
     conda:
         "../envs/ucl.yaml"
     params:
+        **collecting("synthetic"),
         section=PARAMS.synthetic.model_dump(),
-        figures=figure_files("synthetic"),  # drawn later, logged with the rest
     message:
         "Collecting the numbers of synthetic"
     script:
-        "../scripts/collect_synthetic.py"
+        "../scripts/collect.py"
 
 
 rule draw_synthetic:
     input:
-        modules("synthetic_figures"),
-        in_root("ucl/figures.py"),
         epochs="results/synthetic/epochs.parquet",
         candidates="results/synthetic/candidates.parquet",
     output:
@@ -160,11 +161,12 @@ rule draw_synthetic:
     conda:
         "../envs/ucl.yaml"
     params:
+        module="ucl.experiments.synthetic.figures",
         section=PARAMS.synthetic.model_dump(include={"candidates", "seeds", "dimension"}),
     message:
         "Drawing the figures of synthetic"
     script:
-        "../scripts/draw_synthetic.py"
+        "../scripts/draw.py"
 
 
 rule synthetic_grid:
@@ -189,4 +191,4 @@ rule synthetic_grid:
     message:
         "Collecting the best of the published grid"
     script:
-        "../scripts/collect_synthetic_grid.py"
+        "../scripts/synthetic/collect_grid.py"

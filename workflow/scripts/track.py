@@ -1,8 +1,7 @@
 """Described runs -> MLflow, and a receipt."""
 
-import job
-
+from ucl.logs import start_log
 from ucl.reporting.tracking import log_runs
 
-job.log(snakemake)
+start_log(snakemake)
 log_runs(snakemake.input.runs, snakemake.output[0])

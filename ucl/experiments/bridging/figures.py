@@ -1,19 +1,27 @@
 """Figures of `bridging`, drawn from its tables alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ucl.files import read_parquet
+from ucl.reporting.collected import Files
 from ucl.reporting.names import BRIDGING_COLOURS, BRIDGING_LABELS
 from ucl.reporting.style import figure_style, save_figure
 
 __all__ = ["draw"]
 
 
-def draw(recall: pd.DataFrame, banks: pd.DataFrame, folder: str | Path) -> None:
+def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
+    """From `recall` and `banks`."""
+    draw_tables(read_parquet(files["recall"][0]), read_parquet(files["banks"][0]), folder)
+
+
+def draw_tables(recall: pd.DataFrame, banks: pd.DataFrame, folder: str | Path) -> None:
     """`bridging_audio_image`, `bridging_swapped` (Fig. 6) and `bridging_bank` from the tables with intervals."""
     folder = Path(folder)
     with figure_style():

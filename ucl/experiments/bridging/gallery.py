@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 import pandas as pd
 import soundfile
@@ -20,6 +19,7 @@ from ucl.experiments.bridging.suite import TASKS, Suite
 from ucl.files import write_text
 from ucl.media.audio import RATE
 from ucl.reporting.names import BRIDGING_LABELS
+from ucl.reporting.templates import templates
 from ucl.runtime import generator
 from ucl.statistics.retrieval import candidate_sets
 
@@ -75,16 +75,15 @@ def render_gallery(
     audio: Callable[[str, str], str],
     spectrogram: Callable[[str, str], str],
     image: Callable[[str, str], str],
-    template: str | Path,
     path: str | Path,
 ) -> None:
     """Write the page. `audio`, `spectrogram` and `image` map (suite, id) to data addresses; the page needs no file."""
-    template = Path(template)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(template.parent), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    page = environment.get_template(template.name).render(
-        sections=sections, methods=SHOWN, candidates=candidates, audio=audio, spectrogram=spectrogram, image=image
+    page = (
+        templates(autoescape=True)
+        .get_template("experiments/bridging/gallery.html.j2")
+        .render(
+            sections=sections, methods=SHOWN, candidates=candidates, audio=audio, spectrogram=spectrogram, image=image
+        )
     )
     write_text(page, path)
 

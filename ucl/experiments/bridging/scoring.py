@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ucl.core.bank import Bank
@@ -119,32 +119,49 @@ def evaluate(suite: Suite, sizes: Sequence[int], draws: int, seed: int) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def evaluate_bank_sizes(suite: Suite, sizes: Sequence[int], size: int, draws: int, seed: int) -> pd.DataFrame:
+def evaluate_bank_sizes(
+    suite: Suite, sizes: Sequence[int], size: int, *, bank_draws: int, draws: int, seed: int
+) -> pd.DataFrame:
     """Recall of audio to image by Monte Carlo as the bank of texts grows from a few phrases to all of them.
 
-    `draws` random parts of the bank per size. Columns: method, bank, recall_at_1, recall_at_5, recall_at_10.
+    `bank_draws` random parts of the bank per size, each with one candidate set; the whole bank with the `draws` sets of
+    `evaluate`. Columns: method, bank, queries, recall_at_1, recall_at_5, recall_at_10.
     """
     task = TASKS[0]
     queries, candidates = suite.tested(task.query), suite.tested(task.candidate)
-    everything = suite.bank_ids(task.middle)
+    labels = queries["label"].tolist(), candidates["label"].tolist()
     models = {"monte_carlo_disparate": (task.first, task.second), "monte_carlo_joint": (task.joint, task.joint)}
-    models = {name: both for name, both in models.items() if all(suite.has(model, task.middle) for model in both)}
     rows = []
-    for bank_size in sorted({min(s, len(everything)) for s in (*sizes, len(everything))}):
-        for draw in range(draws if bank_size < len(everything) else 1):
-            randomness = generator(seed, 11, bank_size, draw)
-            ids = [everything[i] for i in torch.randperm(len(everything), generator=randomness)[:bank_size].tolist()]
-            sets = candidate_sets(queries["label"].tolist(), candidates["label"].tolist(), size, randomness)
-            for method, (first, second) in models.items():
+    for ids, sets in _banks(suite.bank_ids(task.middle), sizes, labels, size, bank_draws, draws, seed):
+        for method, (first, second) in models.items():
+            if sets and suite.has(first, task.middle) and suite.has(second, task.middle):
                 a = suite.rows(first, task.query, queries["id"].tolist())
                 c = suite.rows(second, task.candidate, candidates["id"].tolist())
-                result = bridge(suite, task, first, second, ids).score(a, c, progress=False)
-                if sets is not None:
-                    values = recall(result.scores, sets).tolist()
-                    names = {"method": method, "bank": bank_size}
-                    rows.append(names | {f"recall_at_{k}": v for k, v in zip(KS, values, strict=True)})
-    frame = pd.DataFrame(rows)
-    return frame.groupby(["method", "bank"], as_index=False).mean()
+                scores = bridge(suite, task, first, second, ids).score(a, c, progress=False).scores
+                values = torch.stack([recall(scores, one) for one in sets]).mean(0).tolist()
+                names = {"method": method, "bank": len(ids), "queries": len(queries)}
+                rows.append(names | {f"recall_at_{k}": v for k, v in zip(KS, values, strict=True)})
+    frame = pd.DataFrame(rows, columns=["method", "bank", "queries", *(f"recall_at_{k}" for k in KS)])
+    return frame.groupby(["method", "bank", "queries"], as_index=False).mean()
+
+
+def _banks(
+    everything: list[str],
+    sizes: Sequence[int],
+    labels: tuple[list[str], list[str]],
+    size: int,
+    bank_draws: int,
+    draws: int,
+    seed: int,
+) -> Iterator[tuple[list[str], list[Int[Tensor, "n size"]]]]:
+    """Banks, and the sets of `size` candidates to try each with."""
+    for bank_size in sorted({s for s in sizes if s < len(everything)}):
+        for draw in range(bank_draws):
+            randomness = generator(seed, 11, bank_size, draw)
+            ids = [everything[i] for i in torch.randperm(len(everything), generator=randomness)[:bank_size].tolist()]
+            sets = candidate_sets(*labels, size, randomness)
+            yield ids, [] if sets is None else [sets]
+    yield everything, draw_sets(*labels, size, draws, seed)
 
 
 # --- Assumption 3 ------------------------------------------------------------------------------------------------

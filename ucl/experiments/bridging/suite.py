@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ucl.core.critics import Cosine
 from ucl.errors import InputError
+from ucl.files import read_parquet
 from ucl.media.base import Modality, pair_scale
 from ucl.media.store import Store, read_store
 
@@ -99,4 +100,4 @@ def read_suite(items: str | Path, folder: str | Path) -> Suite:
         stores[role, modality] = read_store(path)  # type: ignore[index]
     if not stores:
         raise InputError(f"{folder}: expected stores like image_text.image.parquet, found none; embed the items first")
-    return Suite(pd.read_parquet(items), stores)
+    return Suite(read_parquet(items), stores)

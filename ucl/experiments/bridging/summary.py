@@ -1,15 +1,19 @@
 """Metrics, tables and runs of `bridging`, with intervals over seeds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
 from ucl.experiments.bridging.scoring import METHODS
+from ucl.files import digest, read_parquet
+from ucl.reporting.collected import Collected, Files
+from ucl.reporting.tracking import Run, flatten
+from ucl.statistics.intervals import share_half_width, student_half_width
 from ucl.statistics.retrieval import KS
 
-__all__ = ["describe_runs", "summarise", "summarise_uniformity", "with_intervals"]
+__all__ = ["collect", "describe_runs", "summarise", "summarise_uniformity", "with_intervals"]
 
 
 # --- over seeds --------------------------------------------------------------------------------------------------
@@ -18,16 +22,14 @@ __all__ = ["describe_runs", "summarise", "summarise_uniformity", "with_intervals
 def with_intervals(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Means over seeds of all recalls, with `ci95`, half the width of Recall@1's 95 % interval, and `seeds`.
 
-    The interval is Student's over seeds; a single set of models leaves the binomial one over its queries.
+    The interval is Student's over seeds; a single set of models leaves the binomial one over its `queries`.
     """
     groups = frame.groupby(list(keys), sort=False)
     values = [f"recall_at_{k}" for k in KS]
     table = groups[values].mean()
-    seeds, spread = groups["recall_at_1"].count(), groups["recall_at_1"].std()
-    over_seeds = student.ppf(0.975, (seeds - 1).clip(lower=1)) * spread / np.sqrt(seeds)
-    hit = table["recall_at_1"]
-    queries = groups["queries"].first() if "queries" in frame else seeds
-    table["ci95"] = over_seeds.where(seeds > 1, 1.96 * np.sqrt(hit * (1 - hit) / queries))
+    seeds = groups["recall_at_1"].count()
+    single = share_half_width(table["recall_at_1"], groups["queries"].first())
+    table["ci95"] = groups["recall_at_1"].agg(student_half_width).where(seeds > 1, single)
     table["seeds"] = seeds
     return table.reset_index()
 
@@ -73,3 +75,39 @@ def describe_runs(
         by_step = part.groupby("step", as_index=False)["loss"].agg(["mean", "std"]).fillna(0.0).iloc[::10]
         curves = {f"loss_{what}": by_step[["step", what]].astype(float).to_numpy().tolist() for what in ("mean", "std")}
         yield f"{suite} train {model}", {"suite": suite, "model": model}, curves
+
+
+def collect(files: Files, section: Mapping[str, Any]) -> Collected:
+    """From `table`, `<suite>/items.parquet` of each suite (its digest alone); from each set of models of each suite
+    `recall`, `banks` and `uniformity`, `<suite>/seed<n>/...`; and `losses` of the models that were trained."""
+    recall = with_intervals(_read(files["recall"]), ["suite", "task", "through", "method", "candidates", "queries"])
+    banks = with_intervals(_read(files["banks"]), ["suite", "method", "bank", "queries"])
+    uniformity = summarise_uniformity(_read(files["uniformity"]))
+    losses = _read(files["losses"]) if files["losses"] else None
+    data = {f"data.{file.parent.name}.sha256": digest(file) for file in files["table"]}
+    params, tags = flatten(section, "bridging"), data | {"rule": "score_bridging"}
+    runs = [Run(name, params | chosen, metrics, tags) for name, chosen, metrics in describe_runs(recall, losses)]
+    summary = summarise(recall)
+    return Collected(
+        metrics=summary,
+        headline=_headline(summary),
+        tables={"bridging": recall, "bridging_bank": banks, "bridging_uniformity": uniformity},
+        runs=runs,
+        frames={"recall": recall, "banks": banks},
+    )
+
+
+def _read(files: Sequence[Path]) -> pd.DataFrame:
+    """One table of all suites and seeds, from files `<suite>/seed<n>/...`."""
+    named = [(read_parquet(file), file.parts[-3:-1]) for file in files]
+    return pd.concat(
+        [frame.assign(suite=suite, seed=int(seed.removeprefix("seed"))) for frame, (suite, seed) in named],
+        ignore_index=True,
+    )
+
+
+def _headline(summary: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]) -> dict[str, float]:
+    """The first task of the first suite; what does not apply to it is left out."""
+    methods = next(iter(next(iter(summary.values())).values())) if summary else {}
+    names = {"direct": "direct_disparate", "bridge": "monte_carlo_disparate", "trained": "ground_truth"}
+    return {name: methods[method]["recall_at_1"] for name, method in names.items() if method in methods}

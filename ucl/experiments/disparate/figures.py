@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ucl.experiments.disparate.config import Disparate
+from ucl.files import read_parquet
+from ucl.reporting.collected import Files
 from ucl.reporting.names import METHOD_COLOURS, METHOD_LABELS
 from ucl.reporting.style import figure_style, save_figure
 
-__all__ = ["draw_disparate"]
+__all__ = ["draw"]
 
 PROTOCOL_TITLES = {
     "published": "published protocol\n(each query's own B in the bank)",
@@ -18,7 +22,15 @@ PROTOCOL_TITLES = {
 }
 
 
-def draw_disparate(curves: Mapping[str, pd.DataFrame], stem: str | Path, candidates: int, seeds: int) -> None:
+def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
+    """From `curves`, a file for each of the section's `dimensions_bc`."""
+    params = Disparate.model_validate(section)
+    keys = [params.boxes(width) for width in params.dimensions_bc]
+    curves = {key: read_parquet(file) for key, file in zip(keys, files["curves"], strict=True)}
+    draw_curves(curves, folder / "disparate", params.candidates, params.seeds)
+
+
+def draw_curves(curves: Mapping[str, pd.DataFrame], stem: str | Path, candidates: int, seeds: int) -> None:
     """Recall against epochs, a panel per protocol; a further pair of widths as a dashed line."""
     with figure_style():
         figure, axes = plt.subplots(1, 2, figsize=(8.2, 3.7), sharey=True)

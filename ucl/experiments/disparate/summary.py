@@ -1,10 +1,16 @@
 """Metrics, table and runs of `disparate`."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
-__all__ = ["learning_curves", "summarise", "tabulate"]
+from ucl.experiments.disparate.config import Disparate
+from ucl.files import read_parquet
+from ucl.reporting.collected import Collected, Files
+from ucl.reporting.tracking import Run, flatten
+
+__all__ = ["collect", "learning_curves", "summarise", "tabulate"]
 
 
 def summarise(curves: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
@@ -52,3 +58,30 @@ def learning_curves(
                 for name, values in points.items()
             }
     return found
+
+
+def collect(files: Files, section: Mapping[str, Any]) -> Collected:
+    """From `curves` and `differences`, a file for each of the section's `dimensions_bc`."""
+    params = Disparate.model_validate(section)
+    keys = [params.boxes(width) for width in params.dimensions_bc]
+    curves = {key: read_parquet(file) for key, file in zip(keys, files["curves"], strict=True)}
+    differences = {key: read_parquet(file) for key, file in zip(keys, files["differences"], strict=True)}
+    summary = summarise(curves)
+    flat = flatten(section, "disparate")
+    runs = [
+        Run(
+            name=f"{protocol} {key} {method}",
+            params=flat | {"protocol": protocol, "boxes": key, "method": method},
+            metrics=metrics,
+            tags={"rule": "train_disparate", "wildcards": f"width={key}"},
+        )
+        for (protocol, key, method), metrics in learning_curves(curves).items()
+    ]
+    held_out = summary["held_out"][keys[0]]
+    names = {"direct": "direct", "bridge": "monte_carlo_normalized", "trained": "ground_truth", "exact": "bayes"}
+    return Collected(
+        metrics=summary,
+        headline={name: held_out[method]["recall_at_1"] for name, method in names.items()},
+        tables={"disparate": tabulate(summary, differences)},
+        runs=runs,
+    )

@@ -1,19 +1,29 @@
 """The figure of `independence`, in the layout of the paper's Fig. 8."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ucl.files import read_parquet
+from ucl.reporting.collected import Files
 from ucl.reporting.names import METHOD_COLOURS, METHOD_LABELS
 from ucl.reporting.style import figure_style, save_figure
 
-__all__ = ["draw_independence"]
+__all__ = ["draw"]
 TRUSTING = "bayes_assuming_independence"
 
 
-def draw_independence(recalls: pd.DataFrame, stem: str | Path, candidates: int, seeds: int) -> None:
+def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
+    """From `recalls`, a file per level of shared noise."""
+    recalls = pd.concat([read_parquet(file) for file in files["recalls"]], ignore_index=True)
+    draw_recalls(recalls, folder / "independence", section["candidates"], section["seeds"])
+
+
+def draw_recalls(recalls: pd.DataFrame, stem: str | Path, candidates: int, seeds: int) -> None:
     """Left: recall against the shared noise. Right: what no bridge can avoid to lose, and what this one adds."""
     means = recalls.pivot_table(index="shared_noise", columns="method", values="recall_at_1")
     sds = recalls.pivot_table(index="shared_noise", columns="method", values="recall_at_1", aggfunc="std").fillna(0.0)

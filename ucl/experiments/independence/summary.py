@@ -1,10 +1,15 @@
 """Metrics, table and runs of `independence`."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
-__all__ = ["summarise", "tabulate"]
+from ucl.files import read_parquet
+from ucl.reporting.collected import Collected, Files
+from ucl.reporting.tracking import Run, flatten
+
+__all__ = ["collect", "summarise", "tabulate"]
 
 
 def summarise(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
@@ -32,3 +37,27 @@ def tabulate(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> pd.Dat
         }
         rows.append({"shared_noise": float(noise)} | recall | parts)
     return pd.DataFrame(rows)
+
+
+def collect(files: Files, section: Mapping[str, Any]) -> Collected:
+    """From `recalls`, a file per level of shared noise."""
+    summary = summarise(pd.concat([read_parquet(file) for file in files["recalls"]], ignore_index=True))
+    params = flatten(section, "independence")
+    runs = [
+        Run(
+            name=f"shared noise {noise} {method}",
+            params=params | {"noise": noise, "method": method},
+            metrics={name: [[0, value]] for name, value in entry.items()},
+            tags={"rule": "train_independence", "wildcards": f"noise={noise}"},
+        )
+        for noise, methods in summary.items()
+        for method, entry in methods.items()
+    ]
+    loudest = list(summary.values())[-1]
+    names = {"direct": "direct", "bridge": "monte_carlo_normalized", "trained": "ground_truth", "exact": "bayes"}
+    return Collected(
+        metrics=summary,
+        headline={name: loudest[method]["recall_at_1"] for name, method in names.items()},
+        tables={"independence": tabulate(summary)},
+        runs=runs,
+    )

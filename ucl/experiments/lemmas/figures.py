@@ -1,10 +1,14 @@
 """The figure of `lemmas`: how far every check is from its exact value, in units of what is tolerated."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from ucl.files import read_parquet
+from ucl.reporting.collected import Files
 from ucl.reporting.style import figure_style, save_figure
 
 __all__ = ["TITLES", "draw"]
@@ -20,8 +24,13 @@ TITLES = {
 }
 
 
-def draw(checks: pd.DataFrame, folder: str | Path) -> None:
-    """Draw `lemmas_checks` from the table of `ucl.experiments.lemmas.checks.check_all`."""
+def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
+    """From `checks`."""
+    draw_checks(read_parquet(files["checks"][0]), folder)
+
+
+def draw_checks(checks: pd.DataFrame, folder: str | Path) -> None:
+    """Draw `lemmas_checks` from the table of `checks.check_all`."""
     with figure_style():
         figure, ax = plt.subplots(figsize=(6.4, 2.7))
         share = (checks["error"] / checks["tolerance"]).tolist()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -9,9 +10,12 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from ucl.files import read_parquet
+from ucl.reporting.collected import Files
 from ucl.reporting.style import figure_style, save_figure
+from ucl.tensors import read_tensors
 
-__all__ = ["draw_power", "draw_scatter"]
+__all__ = ["draw", "draw_power", "draw_scatter"]
 
 MODALITY_COLOURS = {"a": "#0072B2", "b": "#009E73", "c": "#D55E00"}
 TEST_STYLES = {
@@ -28,6 +32,15 @@ FAMILIES = (
     ("uniform", ("von Mises-Fisher", "cap", "antipodal mixture")),
     ("Gaussian", ("Student t, 10 df", "two groups", "uniform on the sphere")),
 )
+
+
+def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
+    """From `representations`, a file for each of the section's `critics`, and `rejections`."""
+    pairs = zip(section["critics"], files["representations"], strict=True)
+    draw_scatter(
+        {critic: read_tensors(file) for critic, file in pairs}, folder / "marginals_scatter", section["tested"]
+    )
+    draw_power(read_parquet(files["rejections"][0]), folder / "marginals_power")
 
 
 def draw_scatter(representations: Mapping[str, Mapping[str, Tensor]], stem: str | Path, points: int) -> None:

@@ -10,15 +10,18 @@ from typing import Any
 import pandas as pd
 
 from ucl.experiments.marginals.simulation import LEVEL
+from ucl.files import read_parquet
+from ucl.reporting.collected import Collected, Files
+from ucl.reporting.tracking import Run, flatten
+from ucl.statistics.intervals import share_half_width
 
-__all__ = ["sizes", "summarise", "tabulate"]
+__all__ = ["collect", "sizes", "summarise", "tabulate"]
 
 
 def sizes(rejections: pd.DataFrame) -> pd.DataFrame:
     """Share of rejections and the half-width of its 95 % interval, added to a table of `simulation`."""
     share = rejections["rejections"] / rejections["samples"]
-    width = 1.96 * (share * (1 - share) / rejections["samples"]).pow(0.5)
-    return rejections.assign(rejected=share, ci95=width)
+    return rejections.assign(rejected=share, ci95=share_half_width(share, rejections["samples"]))
 
 
 def summarise(rejections: pd.DataFrame, example: pd.DataFrame, inspected: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
@@ -80,3 +83,32 @@ def _cell(entry: Mapping[str, float | None]) -> str:
     if entry["rejected"] is None:
         return f"{entry['value']:.3f}"
     return f"{entry['value']:.3f} ({100 * entry['rejected']:.0f} %)"
+
+
+def collect(files: Files, section: Mapping[str, Any]) -> Collected:
+    """From `rejections`, a file per family of tests and dimension, `example`, and `inspected`, a file per critic."""
+    rejections = sizes(pd.concat([read_parquet(file) for file in files["rejections"]]))
+    inspected = {file.name.split(".")[0]: read_parquet(file) for file in files["inspected"]}
+    summary = summarise(rejections, read_parquet(files["example"][0]), inspected)
+    by_test, representations = tabulate(summary)
+    params = flatten(section, "marginals")
+    runs = [
+        Run(
+            name=f"{alternative} {test}",
+            params=params | {"alternative": alternative, "test": test},
+            metrics={
+                "rejected": [[float(d), float(share)] for d, share in zip(rows["d"], rows["rejected"], strict=True)]
+            },
+            tags={"rule": "collect_marginals", "wildcards": f"alternative={alternative}"},
+        )
+        for (alternative, test), rows in rejections.groupby(["alternative", "test"], sort=False)
+    ]
+    tested = {test: entries for test, entries in summary["size"].items() if test != "published_ks"}
+    shares = [entry["rejected"] for entries in tested.values() for entry in entries.values()]
+    return Collected(
+        metrics=summary,
+        headline={"smallest_size": min(shares), "largest_size": max(shares)},
+        tables={"marginals_sizes": by_test, "marginals_representations": representations},
+        runs=runs,
+        frames={"rejections": rejections},
+    )

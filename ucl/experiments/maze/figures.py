@@ -1,6 +1,8 @@
 """Figures of `maze` (Figs. 9 to 13 and beyond), each drawn from a table on disk."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,10 +14,12 @@ from matplotlib.image import AxesImage
 
 from ucl.experiments.maze.example import INSTRUCTION, MAZE, START
 from ucl.experiments.maze.summary import AMBIGUITY, policy_order
+from ucl.files import read_parquet
 from ucl.maze import layouts
 from ucl.maze.drawing import animate, draw_maze
 from ucl.maze.language import Grammar
 from ucl.maze.layouts import Layout
+from ucl.reporting.collected import Files
 from ucl.reporting.names import POLICY_COLOURS, POLICY_LABELS
 from ucl.reporting.style import figure_style, save_figure
 
@@ -25,7 +29,16 @@ SPLITS = {"seen": "wording in training", "test_wording": "new wording", "test_co
 DIRECTIONS = ("left", "right", "up", "down")
 
 
-def draw(
+def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
+    """From `tables` (CSV), and `paths`, `maps` and `placed` of the shown maze; with an animation, `maze_walk.gif`."""
+    tables = {file.stem: pd.read_csv(file) for file in files["tables"] if file.suffix == ".csv"}
+    draw_tables(tables["maze"], tables["maze_ambiguity"], tables["maze_words"], tables["maze_banks"], folder)
+    paths, maps, placed = (read_parquet(files[name][0]) for name in ("paths", "maps", "placed"))
+    draw_showcase(paths, maps, placed, folder)
+    animate_showcase(paths, folder / "maze_walk.gif")
+
+
+def draw_tables(
     policies: pd.DataFrame, vague: pd.DataFrame, words: pd.DataFrame, banks: pd.DataFrame, folder: str | Path
 ) -> None:
     """Figures over all mazes, from the tables of `ucl.experiments.maze.summary`."""

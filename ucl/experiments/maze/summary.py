@@ -1,18 +1,23 @@
 """Tables and metrics of `maze`: interquartile means per maze and policy, by ambiguity, and on words never seen."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ucl.experiments.maze.showcase import first_moves
+from ucl.files import read_parquet
+from ucl.reporting.collected import Collected, Files
 from ucl.reporting.names import POLICY_LABELS
-from ucl.statistics.intervals import Interval, interquartile_mean
+from ucl.reporting.tracking import Run, flatten
+from ucl.statistics.intervals import Interval, bootstrap_mean, interquartile_mean
 
 __all__ = [
     "AMBIGUITY",
     "ambiguity",
+    "collect",
     "learning_curves",
     "metrics",
     "policy_order",
@@ -102,7 +107,7 @@ def tabulate_claims(scores: pd.DataFrame) -> pd.DataFrame:
         row: dict[str, Any] = {"maze": maze}
         for what in ("success", "spl"):
             gain = _matrix(vague, "monte_carlo", what) - _matrix(vague, "direct", what)
-            row |= _named(f"{what}_gain", _mean_interval(gain, _random(maze, what)))
+            row |= _named(f"{what}_gain", bootstrap_mean(gain, _random(maze, what)))
         mean = test.groupby("policy")["success"].mean()
         row["of_exact"] = mean["monte_carlo"] / mean["exact_occupancy"]
         ours = part[part["policy"] == "monte_carlo"].groupby("split")["success"].mean()
@@ -136,14 +141,6 @@ def _matrix(scores: pd.DataFrame, policy: str, what: str) -> np.ndarray:
     return mine.pivot_table(index="seed", columns=["split", "text"], values=what).to_numpy()
 
 
-def _mean_interval(gains: np.ndarray, random: np.random.Generator, resamples: int = 1000) -> Interval:
-    """Mean with a stratified bootstrap interval: seeds are resampled within every instruction."""
-    seeds, tasks = gains.shape
-    draws = gains[random.integers(seeds, size=(resamples, seeds, tasks)), np.arange(tasks)].mean(axis=(1, 2))
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Interval(float(gains.mean()), float(low), float(high))
-
-
 def _named(name: str, interval: Interval) -> dict[str, float]:
     return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
@@ -151,3 +148,37 @@ def _named(name: str, interval: Interval) -> dict[str, float]:
 def _random(*keys: object) -> np.random.Generator:
     """The same resamples for the same row of a table, whatever else is in it."""
     return np.random.default_rng([zlib.crc32(str(key).encode()) for key in keys])
+
+
+def collect(files: Files, section: Mapping[str, Any]) -> Collected:
+    """From `scores` and `curves`, a file `<maze>/...` of each per maze, and `paths` and `banks` of the shown maze."""
+    scores = pd.concat(map(read_parquet, files["scores"]), ignore_index=True)
+    found, policies = metrics(scores), tabulate_policies(scores)
+    tables = {
+        "maze": policies,
+        "maze_success": tabulate_success(policies),
+        "maze_claims": tabulate_claims(scores),
+        "maze_ambiguity": tabulate_ambiguity(scores),
+        "maze_words": tabulate_words(scores),
+        "maze_banks": tabulate_banks(read_parquet(files["banks"][0])),
+        "maze_first_column": first_moves(read_parquet(files["paths"][0])),
+    }
+    params = flatten(section, "maze")
+    curves = {file.parent.name: learning_curves(read_parquet(file)) for file in files["curves"]}
+    runs = [
+        Run(
+            name=f"{maze} {policy}",
+            params=params | {"maze": maze, "policy": policy},
+            metrics=curves[maze] | {key: [[0, values[key]]] for key in ("success", "spl", "steps")},
+            tags={"rule": "test_maze", "wildcards": f"maze={maze}"},
+        )
+        for maze, by_policy in found.items()
+        for policy, values in by_policy.items()
+    ]
+    return Collected(found, _headline(found), tables, runs)
+
+
+def _headline(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, float]:
+    """Success, the mean over mazes."""
+    names = {"direct": "direct", "bridge": "monte_carlo", "exact": "exact_occupancy"}
+    return {name: sum(p[policy]["success"] for p in found.values()) / len(found) for name, policy in names.items()}

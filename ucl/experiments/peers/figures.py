@@ -8,6 +8,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from ucl.experiments.peers.scenes import SCENES
+from ucl.files import read_json
+from ucl.reporting.collected import Files
 from ucl.reporting.names import METHOD_COLOURS, METHOD_LABELS
 from ucl.reporting.style import figure_style, save_figure
 
@@ -17,7 +19,12 @@ WORLD_NAMES = {name: scene.title for name, scene in SCENES.items()}
 Entries = Mapping[str, Mapping[str, Any]]  # method -> {recall_at_1, ci95, ...}
 
 
-def draw(summary: Mapping[str, Entries], stem: str | Path, candidates: int, seeds: int) -> None:
+def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
+    """From `metrics`."""
+    draw_metrics(read_json(files["metrics"][0]), folder / "peers", section["candidates"], section["seeds"])
+
+
+def draw_metrics(summary: Mapping[str, Entries], stem: str | Path, candidates: int, seeds: int) -> None:
     """One panel per world, one row per method: mean and 95 % interval, the best ringed, Bayes and chance as lines."""
     worlds = [world for world in WORLD_NAMES if world in summary]
     shown = [

@@ -1,13 +1,17 @@
 """Experiment `peers`: every way to bridge on every world whose truth is known, against the same exact scorer."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from ucl.experiments.peers.training import REFERENCES
-from ucl.statistics.intervals import half_width
+from ucl.files import read_parquet
+from ucl.reporting.collected import Collected, Files
+from ucl.reporting.tracking import Run, flatten
+from ucl.statistics.intervals import student_half_width
 
-__all__ = ["summarise", "tabulate", "verdicts"]
+__all__ = ["collect", "summarise", "tabulate", "verdicts"]
 GIVEN_B = {"symile": "bayes_given_b", "bayes_given_b": "bayes_given_b"}  # the query comes with its own B
 
 
@@ -37,7 +41,7 @@ def _entry(table: pd.DataFrame, method: str) -> dict[str, float | None]:
     seconds = own["seconds"].mean()
     return {
         "recall_at_1": float(own["recall_at_1"].mean()),
-        "ci95": half_width(own["recall_at_1"]),
+        "ci95": student_half_width(own["recall_at_1"]),
         "regret_to_bayes": float(best - own["recall_at_1"].mean()),
         "seconds": None if pd.isna(seconds) else float(seconds),
     }
@@ -57,7 +61,35 @@ def verdicts(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         best = str(recalls.mean().idxmax())
         for method in recalls.mean().sort_values(ascending=False, kind="stable").index:
             behind = recalls[best] - recalls[method]
-            loss, width = float(behind.mean()), half_width(behind)
-            own = {"recall_at_1": float(recalls[method].mean()), "ci95": half_width(recalls[method])}
+            loss, width = float(behind.mean()), student_half_width(behind)
+            own = {"recall_at_1": float(recalls[method].mean()), "ci95": student_half_width(recalls[method])}
             rows.append({"world": world, "method": method} | own | {"behind_best": loss, "ties": loss <= width})
     return pd.DataFrame(rows)
+
+
+def collect(files: Files, section: Mapping[str, Any]) -> Collected:
+    """From `scores` and `references`, a file of each for each of the section's `scenes`."""
+    pairs = zip(section["scenes"], files["scores"], files["references"], strict=True)
+    tables = {scene: pd.concat([read_parquet(own), read_parquet(other)]) for scene, own, other in pairs}
+    summary = summarise(tables)
+    params = flatten(section, "peers")
+    runs = [
+        Run(
+            name=f"{scene} {method}",
+            params=params | {"world": scene, "method": method},
+            metrics={name: [[0, value]] for name, value in entry.items() if value is not None},
+            tags={"rule": "score_peers", "wildcards": f"scene={scene}"},
+        )
+        for scene, methods in summary.items()
+        for method, entry in methods.items()
+    ]
+    names = {"direct": "direct", "bridge": "monte_carlo_normalized", "trained": "ground_truth", "exact": "bayes"}
+    found: dict[str, list[Any]] = {
+        name: [entries[m]["recall_at_1"] for entries in summary.values() if m in entries] for name, m in names.items()
+    }
+    return Collected(
+        metrics=summary,
+        headline={name: sum(values) / len(values) for name, values in found.items() if values},
+        tables={"peers": tabulate(summary), "peers_all": verdicts(tables)},
+        runs=runs,
+    )

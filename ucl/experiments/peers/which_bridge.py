@@ -4,33 +4,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from ucl.experiments.peers.figures import WORLD_NAMES
 from ucl.files import write_text
 from ucl.reporting.names import METHOD_LABELS
+from ucl.reporting.templates import templates
 
 __all__ = ["write"]
 
 
 def write(
-    template: str | Path,
     metrics: Mapping[str, Mapping[str, Mapping[str, float | None]]],
     verdicts: pd.DataFrame,
     params: Mapping[str, Any],
     path: str | Path,
 ) -> None:
-    """Render `template` from the metrics of `peers` and its table of verdicts; a missing number is an error."""
-    template = Path(template)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(template.parent),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    """Render the page from the metrics of `peers` and its table of verdicts; a missing number is an error."""
+    environment = templates()
     environment.filters["pm"] = lambda entry: f"{entry['recall_at_1']:.3f} ± {entry['ci95']:.3f}"
-    text = environment.get_template(template.name).render(
+    text = environment.get_template("experiments/peers/which_bridge.md.j2").render(
         metrics=metrics,
         worlds={world: name for world, name in WORLD_NAMES.items() if world in metrics},
         methods=METHOD_LABELS,

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ucl.reporting.collected import Files
 from ucl.reporting.names import METHOD_COLOURS
 from ucl.reporting.style import figure_style, save_figure
 
@@ -29,7 +31,12 @@ LINES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def draw(table: pd.DataFrame, folder: str | Path, candidates: int, trials: int) -> None:
+def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
+    """From `table` (CSV)."""
+    draw_table(pd.read_csv(files["table"][0]), folder, section["candidates"], section["trials"])
+
+
+def draw_table(table: pd.DataFrame, folder: str | Path, candidates: int, trials: int) -> None:
     """Draw both figures from the table of `ucl.experiments.scaling.summary.tabulate`."""
     folder, note = Path(folder), f"{trials} trials, bands are 95 % intervals of the mean"
     with figure_style():

@@ -17,6 +17,7 @@ from ucl.core.critics import Cosine
 from ucl.core.result import BridgeResult, merge
 from ucl.experiments.scaling.config import ScalingRun
 from ucl.experiments.scaling.trials import stream, trial_rows
+from ucl.statistics.retrieval import recall_at_k
 
 __all__ = ["BANKS", "bank_sizes", "score_model"]
 
@@ -91,10 +92,8 @@ def _critics(e: Mapping[str, Tensor]) -> tuple[Cosine, Cosine]:
 
 
 def _recall(scores: Tensor) -> float:
-    """Recall@1 of the first rows' own candidates among all; ties count their expected rank."""
-    target = scores.diagonal()[:, None]
-    above, equal = (scores > target).sum(1), (scores == target).sum(1)
-    return float((above + (equal + 1) / 2 <= 1).double().mean())
+    """Recall@1 of the first rows' own candidates among all."""
+    return float(recall_at_k(scores.double(), 1))
 
 
 def _real(params: ScalingRun, e: Mapping[str, Tensor], trial: int) -> Bank:

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t
 
 from ucl.experiments.scaling.scoring import BANKS
+from ucl.files import digest, read_parquet
+from ucl.reporting.collected import Collected, Files
+from ucl.reporting.tracking import Run, flatten
+from ucl.statistics.intervals import student_half_width
 
-__all__ = ["fit_slope", "summarise", "tabulate"]
+__all__ = ["collect", "fit_slope", "summarise", "tabulate"]
 DECADE = 10.5  # the standard error's slope is that of the largest decade of bank sizes, rounding of sizes included
 
 
@@ -50,8 +53,7 @@ def _summarise_model(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _mean(values: pd.Series) -> dict[str, float]:
-    half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1)) / len(values) ** 0.5
-    return {"recall_at_1": float(values.mean()), "ci95": half}
+    return {"recall_at_1": float(values.mean()), "ci95": student_half_width(values)}
 
 
 def _meets(rows: pd.DataFrame, direct: pd.Series) -> int | None:
@@ -91,3 +93,30 @@ def tabulate(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                 rest = part[["effective_samples", "standard_error"]].mean().to_dict()
                 rows.append({"model": model, "method": method, "samples": samples} | _mean(part["recall_at_1"]) | rest)
     return pd.DataFrame(rows)
+
+
+def collect(files: Files, section: Mapping[str, Any]) -> Collected:
+    """From `scores`, a file `<model>/scores.parquet` per model."""
+    scores = {file.parent.name: read_parquet(file) for file in files["scores"]}
+    digests = {file.parent.name: digest(file) for file in files["scores"]}
+    summary, table = summarise(scores), tabulate(scores)
+    params, runs = flatten(section, "scaling"), []
+    for (model, method), rows in table.groupby(["model", "method"], sort=False):
+        names = ["recall_at_1", "effective_samples", "standard_error"] if method in BANKS else ["recall_at_1"]
+        curves = rows.dropna(subset=names)
+        runs.append(
+            Run(
+                name=f"{model} {method}",
+                params=params | {"model": model, "method": method},
+                metrics={name: curves[["samples", name]].to_numpy().tolist() for name in names},
+                tags={"rule": "score_scaling", "data.sha256": digests[str(model)]},
+            )
+        )
+    return Collected(summary, _headline(next(iter(summary.values()))), {"scaling": table}, runs)
+
+
+def _headline(model: Mapping[str, Any]) -> dict[str, float]:
+    """Of the first model, over its largest bank; what does not apply to it is left out."""
+    bridge = list(model["real_normalized"].values())[-1]["recall_at_1"]
+    others = {"direct": model.get("direct"), "exact": model.get("ground_truth")}
+    return {"bridge": bridge} | {name: value for name, value in others.items() if value is not None}

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ucl.experiments.synthetic.summary import METHODS
+from ucl.experiments.synthetic.methods import METHODS
+from ucl.files import read_parquet
+from ucl.reporting.collected import Files
 from ucl.reporting.names import METHOD_COLOURS, METHOD_LABELS
 from ucl.reporting.style import figure_style, save_figure
 
@@ -19,7 +22,13 @@ PROTOCOLS = {"published": "published protocol", "held_out": "held-out protocol"}
 LINE_STYLES = {"bayes": ":", "ground_truth": "--"}
 
 
-def draw(
+def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
+    """From `epochs` and `candidates`."""
+    epochs, candidates = read_parquet(files["epochs"][0]), read_parquet(files["candidates"][0])
+    draw_tables(epochs, candidates, folder, section["candidates"], section["seeds"], section["dimension"])
+
+
+def draw_tables(
     epochs: pd.DataFrame, candidates: pd.DataFrame, folder: str | Path, group: int, seeds: int, dimension: int
 ) -> None:
     """Draw all figures of the experiment into `folder`."""

@@ -14,7 +14,8 @@ from ucl.core.bridge import Bridge
 from ucl.core.critics import CRITICS, Critic
 from ucl.experiments.settings import GaussianTraining
 from ucl.experiments.synthetic.data import Tensors
-from ucl.experiments.synthetic.training import REFERENCE, build_model
+from ucl.experiments.synthetic.methods import REFERENCE
+from ucl.experiments.synthetic.training import build_model
 from ucl.learning.recalls import Side, monte_carlo_recalls
 from ucl.statistics.retrieval import centred_error, expected_rank, recall_in_groups
 from ucl.worlds.draws import Queries

@@ -1,24 +1,26 @@
 """Experiment `synthetic`: direct, Monte Carlo and exact scores in a Gaussian world (section 6.1, Fig. 3)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ucl.experiments.synthetic.training import REFERENCE
-from ucl.learning.recalls import MONTE_CARLO
+from ucl.experiments.synthetic.methods import METHODS, REFERENCE
+from ucl.files import digest, read_parquet
+from ucl.reporting.collected import Collected, Files
+from ucl.reporting.tracking import Run, flatten
 from ucl.worlds.draws import PROTOCOLS
 
 __all__ = [
-    "METHODS",
     "best_of_grid",
+    "collect",
     "combine",
     "learning_curves",
     "summarise",
     "tabulate_candidates",
     "tabulate_epochs",
 ]
-METHODS = ("direct", *MONTE_CARLO, "ground_truth", "bayes")
 
 
 def combine(tables: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
@@ -92,3 +94,38 @@ def best_of_grid(epochs: pd.DataFrame) -> pd.DataFrame:
     table = means.reset_index()
     best = table.groupby(["protocol", "dimension", "critic", "method"])["recall_at_1"].idxmax()
     return table.loc[best].reset_index(drop=True)
+
+
+def collect(files: Files, section: Mapping[str, Any]) -> Collected:
+    """From `data` (its digest alone) and `scores`, files `<protocol>/<model>.<epochs or candidates>.parquet`."""
+    parts: dict[str, dict[tuple[str, str], pd.DataFrame]] = {"epochs": {}, "candidates": {}}
+    for file in files["scores"]:
+        model, what, _ = file.name.split(".")
+        parts[what][file.parent.name, model] = read_parquet(file)
+    epochs, candidates = combine(parts["epochs"]), combine(parts["candidates"])
+    summary = summarise(epochs)
+    params = flatten(section, "synthetic")
+    tags = {"rule": "score_synthetic", "data.sha256": digest(files["data"][0])}
+    runs = [
+        Run(
+            name=f"{critic} {method} {protocol}",
+            params=params | {"protocol": protocol, "critic": critic, "method": method},
+            metrics=metrics,
+            tags=tags | {"wildcards": f"protocol={protocol} model={critic}"},
+        )
+        for (protocol, critic, method), metrics in learning_curves(epochs, candidates).items()
+    ]
+    return Collected(
+        metrics=summary,
+        headline=_headline(summary),
+        tables={"synthetic": tabulate_epochs(summary), "synthetic_candidates": tabulate_candidates(candidates)},
+        runs=runs,
+        frames={"epochs": epochs, "candidates": candidates},
+    )
+
+
+def _headline(summary: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]) -> dict[str, float]:
+    """Held out, the first critic."""
+    methods = next(iter(summary["held_out"].values()))
+    names = {"direct": "direct", "bridge": "monte_carlo_normalized", "trained": "ground_truth", "exact": "bayes"}
+    return {name: methods[method]["recall_at_1"] for name, method in names.items()}

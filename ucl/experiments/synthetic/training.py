@@ -7,13 +7,12 @@ from torch import Tensor
 from ucl.experiments.gaussian import optimisation_of
 from ucl.experiments.settings import GaussianTraining
 from ucl.experiments.synthetic.data import Tensors
+from ucl.experiments.synthetic.methods import REFERENCE
 from ucl.learning.encoders import synthetic_encoder
 from ucl.learning.training import ContrastiveModel, train
 from ucl.worlds.draws import streams
 
-__all__ = ["REFERENCE", "build_model", "train_model"]
-
-REFERENCE = "ground_truth"  # the model trained on (A, C) itself, with the L2 critic as published
+__all__ = ["build_model", "train_model"]
 
 
 def build_model(params: GaussianTraining, name: str) -> ContrastiveModel:

@@ -1,0 +1,12 @@
+"""Damaged files of embeddings are read rightly or refused in one line."""
+
+from fuzz import run
+
+COUNT = 75
+
+
+def test_damaged_matrices() -> None:
+    told = run("matrices", COUNT)
+    assert len(told) == 8
+    assert all(found["read"] + found["refused"] == COUNT for found in told.values())
+    assert all(found["refused"] > 0 for found in told.values())

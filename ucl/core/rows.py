@@ -1,0 +1,203 @@
+"""Matrices that are read a block of rows at a time: what they promise, their parts, and two of them joined by id."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from ucl.errors import InputError
+
+__all__ = ["ID", "Rows", "check_finite", "check_matrix", "concatenate", "in_order_of", "plain_ids", "rows_between"]
+
+ID = "id"  # the column, array or tensor of a file that names its rows
+
+
+class Rows(ABC):
+    """A matrix of floating-point numbers that is read a block of rows at a time, by several threads if need be.
+
+    `in_memory` says that reading costs nothing; `dtype` is float64 where the numbers are, else float32; `path` is the
+    file they come from, if any. Rows from a file are checked the first time they are read: NaN and infinity are an
+    `InputError` with file and row.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    dtype: torch.dtype
+    path: str = ""
+    in_memory = False
+    _sound = 0  # leading rows that are known to be finite
+
+    @abstractmethod
+    def _read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
+        """Rows `start` to `stop`, in `dtype`."""
+
+    def _take(self, index: Int64[np.ndarray, " m"]) -> Float[Tensor, "m d"]:
+        """The rows of these numbers, in `dtype`."""
+        return torch.cat([self._read(int(i), int(i) + 1) for i in index])
+
+    def ids(self) -> pa.Array | None:
+        """What the file calls each row; None where it has no ids."""
+        return None
+
+    def read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
+        """Rows `start` to `stop`, in `dtype`."""
+        block = self._read(start, stop)
+        if not self.in_memory and stop > self._sound:
+            check_finite(block, self.name, start, self.path)
+            if start <= self._sound:
+                self._sound = stop
+        return block
+
+    def take(self, index: Int64[np.ndarray, " m"]) -> Float[Tensor, "m d"]:
+        """The rows of these numbers, in `dtype`."""
+        block = self._take(index)
+        if not self.in_memory and self._sound < len(self):
+            check_finite(block, self.name, index, self.path)
+        return block
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
+def check_finite(
+    block: Float[Tensor, "m d"], name: str, first: int | Int64[np.ndarray, " m"] = 0, path: str = ""
+) -> None:
+    """Raise an error that names the first row that holds NaN or infinity.
+
+    `first` is the number of the block's first row, or the numbers of all of them.
+    """
+    if bool(torch.isfinite(torch.linalg.vector_norm(block))) or bool(torch.isfinite(block).all()):
+        return  # the norm is many times faster, and infinite for very large numbers too
+    row = int((~torch.isfinite(block)).any(1).nonzero()[0, 0])
+    what = "NaN" if bool(torch.isnan(block[row]).any()) else "infinity"
+    number = first + row if isinstance(first, int) else int(first[row])
+    where = f" from {path}" if path else ""
+    raise InputError(f"{name} must be finite: row {number} holds {what}; remove the row{where} or embed it again")
+
+
+def check_matrix(shape: tuple[int, ...], kind: str, floating: bool, name: str) -> None:
+    """Raise an error unless this is a matrix of floating-point numbers with at least one row and one column."""
+    if len(shape) != 2:
+        raise InputError(f"{name} must be a matrix, one row per sample: got shape {list(shape)}; reshape it to [n, d]")
+    if not floating:
+        raise InputError(f"{name} must hold floating-point numbers: got {kind}; convert it with .astype('float32')")
+    if shape[0] == 0 or shape[1] == 0:
+        raise InputError(f"{name} must not be empty: got shape {list(shape)}; give at least one row and one column")
+
+
+def in_order_of(first: Rows, second: Rows) -> Rows:
+    """`second` in the order of `first`, row by row of one id, where both have ids; else as it is.
+
+    Only ids are held in memory. Raises InputError where an id is missing on one side or, in another order, not unique.
+    """
+    if first is second or (ours := first.ids()) is None or (theirs := second.ids()) is None:
+        return second
+    if ours.type != theirs.type:
+        raise InputError(
+            f"{first.name} and {second.name} must have ids of one kind to be joined: got {ours.type} and "
+            f"{theirs.type}; write both as strings"
+        )
+    if ours.equals(theirs):
+        return second
+    for rows, ids in ((first, ours), (second, theirs)):
+        _check_unique(rows, ids)
+    _check_known(first, ours, second, theirs)
+    _check_known(second, theirs, first, ours)
+    return _Reordered(second, pc.index_in(ours, theirs).to_numpy().astype(np.int64))
+
+
+def plain_ids(column: pa.Array | pa.ChunkedArray, rows: Rows) -> pa.Array:
+    """Ids in one of few kinds, so that two libraries' ways of writing them compare: strings, or int64, or as it is."""
+    ids = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_dictionary(ids.type):
+        ids = ids.dictionary_decode()
+    if pa.types.is_nested(ids.type) or len(ids) != len(rows):
+        raise InputError(f"{rows.name}: `id` of {rows.path} must be one id a row: got {len(ids)} of {ids.type}")
+    if pa.types.is_string(ids.type) or pa.types.is_string_view(ids.type):
+        return ids.cast(pa.large_string())
+    if pa.types.is_integer(ids.type) and not pa.types.is_uint64(ids.type):
+        return ids.cast(pa.int64())
+    return ids
+
+
+def _check_unique(rows: Rows, ids: pa.Array) -> None:
+    if ids.null_count:
+        row = pc.index(pc.is_null(ids), True).as_py()
+        raise InputError(f"{rows.name} cannot be joined by id: row {row} of {rows.path} has none; give every row one")
+    counts = pc.value_counts(ids)
+    if len(counts) < len(ids):
+        twice = counts.field("values")[pc.index(pc.greater(counts.field("counts"), 1), True).as_py()]
+        raise InputError(
+            f"{rows.name} cannot be joined by id: {twice.as_py()!r} stands twice in {rows.path}, and the other side "
+            "has another order; make ids unique"
+        )
+
+
+def _check_known(rows: Rows, ids: pa.Array, other: Rows, known: pa.Array) -> None:
+    missing = pc.filter(ids, pc.invert(pc.is_in(ids, known)))
+    if len(missing):
+        raise InputError(
+            f"{rows.name} and {other.name} must describe the same samples: id {missing[0].as_py()!r} of {rows.path} "
+            f"is not in {other.path} ({len(missing)} missing); embed the same samples with both models"
+        )
+
+
+def rows_between(rows: Rows, start: int, stop: int) -> Rows:
+    """A range of rows, read through the original."""
+    return _SomeRows([rows], [start], [stop])
+
+
+def concatenate(parts: list[Rows]) -> Rows:
+    """Several matrices, one below the other."""
+    return parts[0] if len(parts) == 1 else _SomeRows(parts, [0] * len(parts), [len(part) for part in parts])
+
+
+class _Through(Rows):
+    """Rows of other matrices, which check what they read."""
+
+    def read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
+        return self._read(start, stop)
+
+    def take(self, index: Int64[np.ndarray, " m"]) -> Float[Tensor, "m d"]:
+        return self._take(index)
+
+
+class _Reordered(_Through):
+    """Row i is row `order[i]` of another matrix."""
+
+    def __init__(self, rows: Rows, order: Int64[np.ndarray, " n"]) -> None:
+        self.rows, self.order = rows, order
+        self.name, self.dtype, self.path, self.in_memory = rows.name, rows.dtype, rows.path, rows.in_memory
+        self.shape = rows.shape
+
+    def _read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
+        return self.rows.take(self.order[start:stop])
+
+    def _take(self, index: Int64[np.ndarray, " m"]) -> Float[Tensor, "m d"]:
+        return self.rows.take(self.order[index])
+
+    def ids(self) -> pa.Array | None:
+        ids = self.rows.ids()
+        return None if ids is None else ids.take(pa.array(self.order))
+
+
+class _SomeRows(_Through):
+    """Ranges of rows of other matrices, one below the other."""
+
+    def __init__(self, parts: list[Rows], starts: list[int], stops: list[int]) -> None:
+        self.parts, self.first = parts, starts
+        self.offsets = np.cumsum([0, *(stop - start for start, stop in zip(starts, stops, strict=True))]).tolist()
+        self.name, self.dtype = parts[0].name, parts[0].dtype
+        self.in_memory = all(part.in_memory for part in parts)
+        self.shape = (self.offsets[-1], parts[0].shape[1])
+
+    def _read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
+        pieces = []
+        for part, first, low, high in zip(self.parts, self.first, self.offsets, self.offsets[1:], strict=False):
+            if max(start, low) < min(stop, high):
+                pieces.append(part.read(first + max(start, low) - low, first + min(stop, high) - low))
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)

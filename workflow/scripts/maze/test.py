@@ -1,0 +1,19 @@
+"""Weights, exact occupancies -> scores of every policy on every instruction of one maze."""
+
+from ucl.experiments.maze.scoring import Test, read_data, score_policies
+from ucl.files import write_parquet
+from ucl.maze import layouts
+from ucl.maze.models import MazeModel
+from ucl.maze.training import sample_bank
+from ucl.runtime import start
+from ucl.tensors import read_tensors
+
+start(snakemake)
+maze, section = snakemake.wildcards.maze, dict(snakemake.params.section)
+futures, _, tokenizer = read_data(maze, "results/maze/data")
+bank = sample_bank(futures, section.pop("bank"), snakemake.params.discount)
+model = MazeModel.from_tensors(read_tensors(snakemake.input.weights), snakemake.params.critic)
+exact = read_tensors(snakemake.input.occupancy[0])
+occupancy = exact["occupancy"] * exact["actions"][..., None] if snakemake.params.told_actions else exact["occupancy"]
+scores = score_policies(Test(layouts.get(maze), **section), model, tokenizer, bank, occupancy)
+write_parquet(scores.assign(maze=maze), snakemake.output[0])

@@ -1,9 +1,0 @@
-"""A number of samples -> how every test and the paper's reading judge a concentrated law in 512 dimensions."""
-
-import job
-
-from ucl.experiments.marginals.simulation import published_example
-from ucl.files import write_parquet
-
-job.start(snakemake)
-write_parquet(published_example(snakemake.params.samples), snakemake.output[0])
