@@ -227,3 +227,19 @@ def test_a_link_stays_a_link_and_its_target_is_written(folder, monkeypatch) -> N
     assert Path("new.npy").is_symlink()
     assert load_file("far/s.safetensors")["scores"].shape == (5, 7)
     assert np.load("far/new.npy").shape == (5, 7)
+
+
+@pytest.mark.parametrize(
+    ("save", "message"),
+    [("taken.gif", "taken.gif is not a file"), ("a.npy/w.gif", "something above it is a file"), ("w.gif", "overwrite")],
+)
+def test_an_animation_is_refused_before_agents_are_trained(folder, monkeypatch, capsys, save, message) -> None:
+    def train(*_: object, **__: object) -> None:
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("ucl.maze.play.Agents.__init__", train)
+    (folder / "taken.gif").mkdir()
+    (folder / "w.gif").write_text("weights, by a strange name")
+    refuses(
+        monkeypatch, capsys, ["maze", "play", "umaze", "the last row", "--weights", "w.gif", "--save", save], message
+    )

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -47,8 +48,11 @@ def play(
 
     Example: ucl maze play fork "the first column" --start 4.5,6.5
     """
+    import numpy as np
+
     from ucl.cli.paths import check_apart
-    from ucl.maze import layouts
+    from ucl.files import replacing
+    from ucl.maze import geometry, layouts
     from ucl.maze.drawing import animate
     from ucl.maze.language import Grammar
     from ucl.maze.play import Agents, text_frame
@@ -58,16 +62,20 @@ def play(
     place = _position(start)
     if instruction is not None:
         Grammar(layout).denotation(instruction)  # wrong words are told before agents are trained
+    if place is not None:
+        geometry.place(layout, np.array([place]))  # likewise a wrong place
     if save is not None and save.suffix != ".gif":
         raise InputError(f"--save {save}: an animation is a .gif; got {save.suffix or 'no suffix'}")
     if save is not None:
         check_apart(save, weights)
     prepare(1)
-    agents = Agents(layout, weights, progress=sys.stderr.isatty())
-    text = instruction or typer.prompt("Go to")
-    ways = agents.walk(text, place, limit, seed)
+    with replacing(save) if save else nullcontext() as animation:  # opened before agents are trained
+        agents = Agents(layout, weights, progress=sys.stderr.isatty())
+        text = instruction or typer.prompt("Go to")
+        ways = agents.walk(text, place, limit, seed)
+        if animation is not None:
+            animate(layout, text, ways, animation)
     if save is not None:
-        animate(layout, text, ways, save)
         typer.echo(f"saved {save}")
         return
     last = max(map(len, ways.values())) - 1
