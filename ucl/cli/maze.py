@@ -1,5 +1,6 @@
 """The command `ucl maze`: list the mazes, and watch two agents follow words."""
 
+import math
 import sys
 import time
 from contextlib import nullcontext
@@ -91,6 +92,8 @@ def _position(text: str | None) -> tuple[float, float] | None:
         return None
     try:
         x, y = (float(part) for part in text.split(","))
+        if not (math.isfinite(x) and math.isfinite(y)):
+            raise ValueError
     except ValueError:
         raise InputError(f"--start {text!r}: expected two numbers, such as 4.5,6.5 (x right, y down)") from None
     return x, y
