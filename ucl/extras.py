@@ -18,7 +18,8 @@ EXTRAS = {
     ),
     "audioset": ("yt_dlp",),
     "workflow": (
-        "snakemake", "dvc", "mlflow", "filelock", "pandas", "scipy", "sklearn", "pydantic", "yaml", "soundfile", "PIL",
+        "snakemake", "dvc", "mlflow", "sqlalchemy", "filelock", "pandas", "scipy", "sklearn", "pydantic", "yaml",
+        "soundfile", "PIL",
         "open_clip", "huggingface_hub", "transformers", "matplotlib", "jinja2", "markdown", "tabulate",
     ),
 }  # fmt: skip
@@ -28,14 +29,18 @@ class MissingExtraError(InputError, ImportError):
     """A library is missing; the line names the extra that brings it."""
 
 
-def remedy(module: str, extra: str | None = None) -> str | None:
-    """What to say where `module` is missing; None where no extra brings it. `extra` is the one to name, if known."""
-    extra = extra or next((name for name, modules in EXTRAS.items() if module in modules), None)
-    return extra and f"this needs {module}: pip install 'ucl[{extra}]'"
+def remedy(module: str) -> str | None:
+    """What to say where `module` is missing; None where no extra brings it."""
+    extra = next((name for name, modules in EXTRAS.items() if module in modules), None)
+    return None if extra is None else _told(module, extra)
 
 
 def needs(extra: str, *modules: str) -> None:
     """Raise `MissingExtraError` unless `modules`, which `extra` brings, are installed; none of them is imported."""
     for module in modules:
         if find_spec(module) is None:
-            raise MissingExtraError(remedy(module, extra))
+            raise MissingExtraError(_told(module, extra))
+
+
+def _told(module: str, extra: str) -> str:
+    return f"this needs {module}: pip install 'ucl[{extra}]'"

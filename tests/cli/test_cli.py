@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
+import ucl
 from ucl import Bank, Bridge, Cosine
 from ucl.cli.app import main
 
@@ -112,7 +113,85 @@ def test_wrong_input_is_one_line_and_exit_code_2(folder, monkeypatch, capsys, ch
     assert error.count("\n") == 1
 
 
-def test_help_shows_an_example(monkeypatch, capsys) -> None:
-    for words in (["score"], ["retrieve"], ["bank", "build"]):
-        assert run(monkeypatch, *words, "--help") == 0
-        assert "Example" in capsys.readouterr().out
+COMMANDS = [[], ["score"], ["retrieve"], ["bank"], ["bank", "build"], ["maze"], ["maze", "list"], ["maze", "play"],
+            ["params"], ["track"]]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help_is_plain_text_and_nothing_in_it_is_eaten(monkeypatch, capsys, words) -> None:
+    assert run(monkeypatch, *words, "--help") == 0
+    text = capsys.readouterr().out
+    assert text.startswith(" ".join(["Usage: ucl", *words]))
+    assert "//" not in text
+    if words[-1:] in (["score"], ["retrieve"], ["build"], ["play"]):
+        assert "Example: ucl " in text
+
+
+def test_help_names_where_weights_lie(monkeypatch, capsys) -> None:
+    run(monkeypatch, "maze", "play", "--help")
+    assert "results/maze/<name of the maze>/model.safetensors" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("words", [[], ["bank"], ["maze"]])
+def test_a_group_without_a_command_shows_its_help(monkeypatch, capsys, words) -> None:
+    assert run(monkeypatch, *words) == 2
+    assert capsys.readouterr().err.startswith(" ".join(["Usage: ucl", *words]))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["scroe"], "No such command 'scroe'. Did you mean 'score'?"),
+        (["bank", "biuld"], "No such command 'biuld'. Did you mean 'build'?"),
+        (["--verbose"], "No such option: --verbose"),
+        (["score"], "Missing argument 'A'."),
+        (["score", "a.npy", "c.npy", "--out", "s.npz", *SCALES], "Missing option '--bank'."),
+        (
+            ["score", "a.npy", "c.npy", "--ab", "cosinus"],
+            "'cosinus' is not one of 'cosine', 'dot', 'l2', 'squared_l2'.",
+        ),
+        (["score", "a.npy", "c.npy", "--ab-scale", "ten"], "Invalid value for '--ab-scale': "),
+        (["score", "a.npy", "c.npy", "--out"], "Option '--out' requires an argument."),
+        (["retrieve", "a.npy", "c.npy", "d.npy", "--bank", "b1.npy", *SCALES], "unexpected extra argument(s) (d.npy)"),
+        (["maze", "play", "fork", "up", "--limit", "0"], "Invalid value for '--limit': "),
+        (["track", "nowhere.json"], "nowhere.json is no file"),
+        (["track", "notes.json"], "notes.json describes no runs"),
+        (["track", "tracked.json"], "tracked.json would overwrite tracked.json"),
+        (["track", "."], ". is no file"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(folder, monkeypatch, capsys, words, message) -> None:
+    for name in ("notes.json", "tracked.json"):
+        Path(name).write_text('["not ours"]')
+    assert run(monkeypatch, *words) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("ucl: ")
+    assert message in told.err
+    assert told.err.count("\n") == 1
+    assert told.out == ""
+
+
+def test_version(monkeypatch, capsys) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"{ucl.__version__}\n"
+
+
+def test_too_little_memory_is_one_line(folder, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(Bridge, "score", lambda *_, **__: torch.empty(2**60))
+    words = ["score", "a.npy", "c.npy", "--bank", "b1.npy", *SCALES, "--out", "s.npz"]
+    assert run(monkeypatch, *words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("ucl: out of memory: ")
+    assert error.count("\n") == 1
+    assert not list(Path.cwd().glob("*s.*npz"))
+
+
+def test_an_interruption_leaves_nothing(folder, monkeypatch, capsys) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Bridge, "score", interrupt)
+    words = ["score", "a.npy", "c.npy", "--bank", "b1.npy", *SCALES, "--out", "s.npz"]
+    assert run(monkeypatch, *words) == 130
+    assert capsys.readouterr().err == ""
+    assert not list(Path.cwd().glob("*s.*npz"))

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -133,25 +134,38 @@ def test_a_folder_without_permission_is_one_line(folder, monkeypatch, capsys, wo
     refuses(monkeypatch, capsys, words, f"{words[-1]}: Permission denied")
 
 
-@pytest.mark.parametrize("out", ["s.npz", "s.npy", "s.safetensors", "s.parquet", "bank"])
-def test_a_disk_that_is_full_leaves_nothing_half_written(folder, out) -> None:
-    """Files may grow to 8 kB and no further; the old result stays."""
+def test_a_disk_that_is_full_leaves_nothing_half_written(folder) -> None:
+    """Files may grow to 8 kB and no further; the old results stay."""
     for name in "ab":
         np.save(f"{name}.npy", np.random.default_rng(1).standard_normal((1000, 6)))
-    if out != "bank":
+    outs = ["s.npz", "s.npy", "s.safetensors", "s.parquet", "bank"]
+    for out in outs[:-1]:
         Path(out).write_text("old")
     before = contents(folder)
+    code = """
+        import sys
+        from ucl.cli.app import main
+        for words in {commands}:
+            sys.argv = ["ucl", *words]
+            try:
+                main()
+            except SystemExit as stop:
+                print(stop.code)
+    """
+    commands = [[*(BUILD if out == "bank" else SCORE), out] for out in outs]
     done = subprocess.run(
-        [sys.executable, "-c", "from ucl.cli.app import main; main()", *(BUILD if out == "bank" else SCORE), out],
+        [sys.executable, "-c", dedent(code).format(commands=commands)],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.count("\n") == 1
-    assert f"cannot write {out}: " in done.stderr
+    assert done.stdout.split() == ["2"] * 5, done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == 5
+    for line, out in zip(lines, outs, strict=True):
+        assert line.startswith(f"ucl: cannot write {out}: ")
     assert contents(folder) == before
 
 
@@ -213,3 +227,19 @@ def test_a_link_stays_a_link_and_its_target_is_written(folder, monkeypatch) -> N
     assert Path("new.npy").is_symlink()
     assert load_file("far/s.safetensors")["scores"].shape == (5, 7)
     assert np.load("far/new.npy").shape == (5, 7)
+
+
+@pytest.mark.parametrize(
+    ("save", "message"),
+    [("taken.gif", "taken.gif is not a file"), ("a.npy/w.gif", "something above it is a file"), ("w.gif", "overwrite")],
+)
+def test_an_animation_is_refused_before_agents_are_trained(folder, monkeypatch, capsys, save, message) -> None:
+    def train(*_: object, **__: object) -> None:
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("ucl.maze.play.Agents.__init__", train)
+    (folder / "taken.gif").mkdir()
+    (folder / "w.gif").write_text("weights, by a strange name")
+    refuses(
+        monkeypatch, capsys, ["maze", "play", "umaze", "the last row", "--weights", "w.gif", "--save", save], message
+    )

@@ -60,6 +60,8 @@ def test_text_frame_shows_walls_goal_agent_and_trail() -> None:
         (["moon"], "unknown"),
         (["umaze", "the moon"], "outside the grammar"),
         (["umaze", "the last row", "--start", "here"], "two numbers"),
+        (["umaze", "the last row", "--start", "nan,1"], "two numbers"),
+        (["umaze", "the last row", "--start", "0.5,1.5"], "in a wall of maze umaze or outside it"),
         (["umaze", "the last row", "--save", "walk.txt"], "a .gif"),
         (["umaze", "the last row", "--weights", "nowhere"], "no weights at nowhere"),
     ],

@@ -49,17 +49,17 @@ def _options(
 def main() -> None:
     """Run the command; a mistake, or a machine that refuses, is one line and exit code 2."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="ucl", standalone_mode=False)
         sys.stdout.flush()
-    except (typer.TyperException, InputError, OSError, ModuleNotFoundError) as error:
+    except typer.Abort:  # the end of the input, where there was a question
+        sys.exit(1)
+    except (typer.TyperException, InputError, OSError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
         line = _line(error)
         if line is None:
             raise
         _mute_stdout()
         print(line, file=sys.stderr)
         sys.exit(2)
-    except typer.Abort:
-        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -72,6 +72,10 @@ def _line(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError):
         advice = remedy((error.name or "").partition(".")[0])
         return advice and f"ucl: {advice}"
+    if isinstance(error, MemoryError | RuntimeError):  # PyTorch's is a RuntimeError
+        reason = str(error).partition("\n")[0]
+        known = isinstance(error, MemoryError) or "allocate memory" in reason or "out of memory" in reason
+        return f"ucl: out of memory: {reason}; give it fewer rows at a time" if known else None
     if isinstance(error, OSError) and not isinstance(error, InputError):
         what = f"{error.filename}: " if error.filename else ""
         return f"ucl: {what}{error.strerror or str(error).splitlines()[0]}"

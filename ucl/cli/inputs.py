@@ -1,6 +1,5 @@
 """What the command is given, as the engine takes it: rows, critics and banks."""
 
-import os
 from pathlib import Path
 
 from torch import Tensor
@@ -11,7 +10,7 @@ from ucl.core.critics import CRITICS, Critic
 from ucl.core.readers import Rows, as_rows
 from ucl.errors import InputError
 
-__all__ = ["bridge", "check_apart", "critic", "load", "rows"]
+__all__ = ["bridge", "critic", "load", "rows"]
 
 
 def critic(kind: str, scale: float, side: str) -> Critic:
@@ -41,27 +40,6 @@ def load(given: Rows, device: str) -> Tensor:
         return block.to(device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"--device {device}: {str(error).splitlines()[0]}; use --device cpu") from None
-
-
-def check_apart(out: Path, *sources: str | Path | None) -> None:
-    """Raise where writing to `out` would overwrite what is read, also through links and inside a bank's folder."""
-    for source in sources:
-        if source is None:
-            continue
-        path = _file_of(str(source))
-        for read in (path, *(path.iterdir() if path.is_dir() else ())):
-            if _is_same(read, out) or Path(os.path.realpath(out)) in Path(os.path.realpath(read)).parents:
-                raise InputError(f"{out} would overwrite {source}, which is read: name another place to write to")
-
-
-def _file_of(source: str) -> Path:
-    """The path in FILE or FILE:NAME."""
-    path = Path(source)
-    return path if path.exists() or ":" not in source else Path(source.rpartition(":")[0])
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)
 
 
 def _bank(source: str, for_c: str | None) -> Bank:

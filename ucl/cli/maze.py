@@ -1,7 +1,9 @@
 """The command `ucl maze`: list the mazes, and watch two agents follow words."""
 
+import math
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -47,8 +49,11 @@ def play(
 
     Example: ucl maze play fork "the first column" --start 4.5,6.5
     """
-    from ucl.cli.inputs import check_apart
-    from ucl.maze import layouts
+    import numpy as np
+
+    from ucl.cli.paths import check_apart
+    from ucl.files import replacing
+    from ucl.maze import geometry, layouts
     from ucl.maze.drawing import animate
     from ucl.maze.language import Grammar
     from ucl.maze.play import Agents, text_frame
@@ -58,16 +63,20 @@ def play(
     place = _position(start)
     if instruction is not None:
         Grammar(layout).denotation(instruction)  # wrong words are told before agents are trained
+    if place is not None:
+        geometry.place(layout, np.array([place]))  # likewise a wrong place
     if save is not None and save.suffix != ".gif":
         raise InputError(f"--save {save}: an animation is a .gif; got {save.suffix or 'no suffix'}")
     if save is not None:
         check_apart(save, weights)
     prepare(1)
-    agents = Agents(layout, weights, progress=sys.stderr.isatty())
-    text = instruction or typer.prompt("Go to")
-    ways = agents.walk(text, place, limit, seed)
+    with replacing(save) if save else nullcontext() as animation:  # opened before agents are trained
+        agents = Agents(layout, weights, progress=sys.stderr.isatty())
+        text = instruction or typer.prompt("Go to")
+        ways = agents.walk(text, place, limit, seed)
+        if animation is not None:
+            animate(layout, text, ways, animation)
     if save is not None:
-        animate(layout, text, ways, save)
         typer.echo(f"saved {save}")
         return
     last = max(map(len, ways.values())) - 1
@@ -83,6 +92,8 @@ def _position(text: str | None) -> tuple[float, float] | None:
         return None
     try:
         x, y = (float(part) for part in text.split(","))
+        if not (math.isfinite(x) and math.isfinite(y)):
+            raise ValueError
     except ValueError:
         raise InputError(f"--start {text!r}: expected two numbers, such as 4.5,6.5 (x right, y down)") from None
     return x, y

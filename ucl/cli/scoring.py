@@ -60,10 +60,11 @@ def score(
     Example: ucl score a.npy c.npy --bank b1.npy --bank-for-c b2.npy --ab-scale 100 --bc-scale 18.6 --out s.npz
     """
     from ucl.cli import inputs, outputs
+    from ucl.cli.paths import check_apart
     from ucl.files import replacing
 
     outputs.check_suffix(out)
-    inputs.check_apart(out, a, c, bank, bank_for_c)
+    check_apart(out, a, c, bank, bank_for_c)
     bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize)
     queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
     outputs.check_grid(len(queries), len(candidates))
@@ -123,9 +124,10 @@ def build(
     Example: ucl bank build b1.parquet b2.parquet --ab-scale 100 --bc-scale 18.6 --out bank/
     """
     from ucl.cli import inputs, outputs
+    from ucl.cli.paths import check_apart
     from ucl.core.bank import Bank
 
-    inputs.check_apart(out, for_a, for_c)
+    check_apart(out, for_a, for_c)
     critics = inputs.critic(ab, ab_scale, "ab"), inputs.critic(bc, bc_scale, "bc")
     given = Bank(for_a, for_c)
     with outputs.bank_folder(out) as folder:

@@ -34,13 +34,16 @@ def track(
     ] = None,
 ) -> None:
     """Log runs to MLflow that no server could take when they were made; what is there is not logged twice."""
+    from ucl.cli.paths import check_apart
     from ucl.reporting.tracking import log_runs
 
     pending = files or [path for path in sorted(Path("results").glob("*/runs.json")) if _is_pending(path)]
     for path in pending:
-        if not path.exists():
-            raise InputError(f"{path} does not exist: name a runs.json that the workflow wrote")
-        if not log_runs(path, path.with_name("tracked.json")):
+        if not path.is_file():
+            raise InputError(f"{path} is no file: name a runs.json that the workflow wrote")
+        receipt = path.with_name("tracked.json")
+        check_apart(receipt, path)
+        if not log_runs(path, receipt):
             raise typer.Exit(1)
     typer.echo(f"{len(pending)} files of runs logged")
 
@@ -49,4 +52,7 @@ def _is_pending(runs: Path) -> bool:
     from ucl.files import read_json
 
     receipt = runs.with_name("tracked.json")
-    return not receipt.exists() or read_json(receipt)["pending"] is not None
+    try:
+        return read_json(receipt)["pending"] is not None
+    except (OSError, ValueError, KeyError, TypeError):  # no receipt, or no whole one
+        return True

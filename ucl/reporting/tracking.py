@@ -4,22 +4,22 @@ A job writes its runs to `results/<experiment>/runs.json`. `log_runs` sends them
 already is recognised by its digest and not logged twice, so the file can be replayed at any time (`ucl track`).
 """
 
-import contextlib
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from tqdm import tqdm
 
+from ucl.errors import InputError
 from ucl.files import read_json, write_json
+from ucl.reporting.database import ready
 
 __all__ = ["DEFAULT_URI", "Run", "describe_code", "flatten", "log_runs", "read_runs", "write_runs"]
 
@@ -77,8 +77,11 @@ def write_runs(experiment: str, runs: Sequence[Run], artifacts: Sequence[str], p
 
 def read_runs(path: str | Path) -> tuple[str, list[Run]]:
     """The experiment and the runs that a file describes."""
-    described = read_json(path)
-    return described["experiment"], [Run(**entry) for entry in described["runs"]]
+    try:
+        described = read_json(path)
+        return described["experiment"], [Run(**entry) for entry in described["runs"]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} describes no runs ({error}): name a runs.json that the workflow wrote") from None
 
 
 def log_runs(path: str | Path, receipt: str | Path, progress: bool = True) -> bool:
@@ -88,34 +91,25 @@ def log_runs(path: str | Path, receipt: str | Path, progress: bool = True) -> bo
     can be replayed with `ucl track`.
     """
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
 
-    uri = os.environ.get("MLFLOW_TRACKING_URI", DEFAULT_URI)
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # runs go to their server and nowhere else
     experiment, runs = read_runs(path)
     code = describe_code()
     try:
-        with _exclusive(uri):
+        with ready(uri):
             bar = tqdm(runs, "log to MLflow", disable=not progress)
             logged = {run.name: _log(uri, experiment, run, code) for run in bar}
-    except (MlflowException, OSError) as error:
-        reason = str(error).splitlines()[0][:200]
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         print(f"MLflow at {uri} cannot be reached ({reason}); later: ucl track {path}", file=sys.stderr)
         write_json({"uri": uri, "pending": reason, "runs": {}}, receipt)
         return False
     write_json({"uri": uri, "pending": None, "runs": logged}, receipt)
     return True
-
-
-@contextlib.contextmanager
-def _exclusive(uri: str) -> Iterator[None]:
-    """One writer at a time on a local database: SQLite gives up on a lock that is held for too long."""
-    if not uri.startswith("sqlite:///"):
-        yield
-        return
-    with FileLock(uri.removeprefix("sqlite:///") + ".lock"):
-        yield
 
 
 def _log(uri: str, name: str, run: Run, code: Mapping[str, str]) -> str:
