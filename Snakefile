@@ -19,7 +19,11 @@ include: "workflow/rules/maze.smk"
 include: "workflow/rules/report.smk"
 
 
+if ONLY not in (None, *EXPERIMENTS):
+    sys.exit(f"only: expected an experiment ({', '.join(EXPERIMENTS)}), got {ONLY!r}")
 add_code(workflow.rules)
+if workflow.is_main_process:
+    tell_code()
 discard_empty_files()
 
 

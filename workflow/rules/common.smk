@@ -1,8 +1,11 @@
 # Shared by all experiments - the checked parameters, what is reported, and the code that a result depends on.
 import configparser
 import fcntl
+import hashlib
+import json
 import os
 import sys
+import tokenize
 
 from ucl.errors import InputError
 from ucl.experiments.params import validate
@@ -78,6 +81,45 @@ def add_code(rules):
         if own.script:
             named = [value for key, value in own.params.items() if key == "module"]
             own.set_params(code=code_digest(ROOT / "workflow/rules" / str(own.script), *named))
+
+
+def tell_code():
+    """Keep `results/code/<experiment>.json` up to date, a digest of its code, and `report.json`, of the page's.
+
+    DVC compares them: what it cannot know by itself is which code an experiment depends on.
+    """
+    codes = {name: experiment_code(name) for name in EXPERIMENTS}
+    codes["report"] = digest_of(rules.report.params.code, *codes.values())
+    for name, code in codes.items():
+        write_if_new(f"results/code/{name}.json", json.dumps({"code": code}) + "\n")
+
+
+def experiment_code(name):
+    """What the scripts of an experiment's rules do, and what its rule file says."""
+    media = name == "bridging" and set(PARAMS.bridging.suites) != {"digits"}
+    files = [f"{name}.smk", "data.smk"] if media else [f"{name}.smk"]
+    scripts = [own.params.code for own in workflow.rules if own.script and Path(own.snakefile).name in files]
+    return digest_of(*map(rule_text, files), *scripts, rules.track.params.code)
+
+
+def rule_text(name):
+    """A rule file but for its comments and its layout."""
+    with tokenize.open(ROOT / "workflow/rules" / name) as source:
+        tokens = [token for token in tokenize.generate_tokens(source.readline) if token.type != tokenize.COMMENT]
+    return " ".join(token.string for token in tokens if token.string.strip())
+
+
+def digest_of(*texts):
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+def write_if_new(path, text):
+    path = Path(path)
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary.write_text(text)
+        temporary.replace(path)
 
 
 def discard_empty_files():
