@@ -9,10 +9,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from bench import Line, median_seconds
 from ucl.experiments.params import load_params
+from ucl.experiments.synthetic.data import sample
 from ucl.experiments.synthetic.training import build_model
 from ucl.learning.training import Optimisation, train
 from ucl.runtime import prepare
-from ucl.worlds.draws import sample, streams
+from ucl.worlds.draws import streams
 
 TITLE = "Training: 20 seeds stacked against 20 seeds one after another"
 EPOCHS = 4
