@@ -93,7 +93,7 @@ def test_a_bank_is_replaced_as_a_whole_and_nothing_else_is(folder, monkeypatch, 
     assert sorted(p.name for p in Path("bank").iterdir()) == ["bank.json", "part-00000.safetensors"]
     assert json.loads(Path("bank/bank.json").read_text())["samples"] == 5
     Path("bank/thesis.tex").write_text("years of work")
-    refuses(monkeypatch, capsys, [*BUILD, "bank"], "holds other things than a bank (thesis.tex)")
+    refuses(monkeypatch, capsys, [*BUILD, "bank"], "holds files of another kind (thesis.tex)")
     assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == []
 
 
@@ -107,11 +107,11 @@ def test_a_bank_is_replaced_as_a_whole_and_nothing_else_is(folder, monkeypatch, 
         ([*SCORE, "/dev/full"], "--out must end in .npz, .npy, .safetensors, .parquet: got /dev/full"),
         ([*SCORE, "full.npz"], "/dev/full is not a file"),
         ([*SCORE, "loop.npz"], "loop.npz is not a file"),
-        ([*BUILD, "a.npy"], "--out a.npy is not a folder"),
+        ([*BUILD, "a.npy"], "a.npy is a file; choose another name"),
         ([*BUILD, "a.npy/bank"], "Not a directory"),
-        ([*BUILD, "/dev/full"], "--out /dev/full is not a folder"),
+        ([*BUILD, "/dev/full"], "/dev/full is a file; choose another name"),
         ([*BUILD, "n" * 300], "File name too long"),
-        ([*BUILD, "taken.npz"], "holds other things than a bank (note)"),
+        ([*BUILD, "taken.npz"], "holds files of another kind (note)"),
     ],
 )
 def test_a_place_that_cannot_be_written_to_is_one_line(folder, monkeypatch, capsys, words, message) -> None:

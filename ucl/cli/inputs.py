@@ -48,12 +48,4 @@ def _bank(source: str, for_c: str | None) -> Bank:
         return Bank(source, for_c)
     if for_c is not None:
         raise InputError(f"{source} is a prepared bank and holds both embeddings: leave out --bank-for-c")
-    try:
-        return Bank.load(folder)
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:  # not JSON, or not ours
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise InputError(
-            f"{folder / 'bank.json'} cannot be read ({reason}): make it again by `ucl bank build`"
-        ) from None
+    return Bank.load(folder)

@@ -1,8 +1,6 @@
 """What the command writes: whole or not at all, and never more than the machine can hold."""
 
 import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,7 @@ from safetensors.numpy import save_file
 from ucl.core.result import BridgeResult
 from ucl.errors import InputError
 
-__all__ = ["bank_folder", "check_grid", "check_suffix", "write"]
+__all__ = ["check_grid", "check_suffix", "telling", "write"]
 
 PAIR_BYTES = 40  # of memory per pair of a query and a candidate at the peak of `ucl score`: three grids and their sums
 Grids = Mapping[str, np.ndarray]
@@ -44,40 +42,17 @@ def write(result: BridgeResult, temporary: Path, out: Path) -> None:
     grids = {"scores": result.scores}
     if out.suffix != ".npy":
         grids |= {"standard_error": result.standard_error, "effective_sample_size": result.effective_sample_size}
-    try:
+    with telling(out):
         WRITERS[out.suffix]({name: grid.cpu().numpy() for name, grid in grids.items()}, temporary)
-    except (OSError, SafetensorError) as error:
-        raise _refused(out, error) from None
 
 
 @contextmanager
-def bank_folder(out: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `out`; on success it becomes `out`, in the place of a bank that was there."""
-    folder = Path(os.path.realpath(out))
-    _check_replaceable(folder, out)
-    temporary = folder.with_name(f".{folder.name[:50]}.{secrets.token_hex(4)}.tmp")
-    old = temporary.with_suffix(".old")
+def telling(out: Path) -> Iterator[None]:
+    """What keeps `out` from being written is one line."""
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        if folder.exists():
-            folder.rename(old)
-        temporary.rename(folder)
+        yield
     except (OSError, SafetensorError) as error:
         raise _refused(out, error) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
-def _check_replaceable(folder: Path, out: Path) -> None:
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise InputError(f"--out {out} is not a folder: name the folder that the bank is to be")
-    others = [path.name for path in folder.iterdir() if not path.name.startswith(("bank.json", "part-"))]
-    if others:
-        raise InputError(f"--out {out} holds other things than a bank ({others[0]}): name a new or an empty folder")
 
 
 def _refused(out: Path, error: Exception) -> InputError:

@@ -130,7 +130,7 @@ def build(
     check_apart(out, for_a, for_c)
     critics = inputs.critic(ab, ab_scale, "ab"), inputs.critic(bc, bc_scale, "bc")
     given = Bank(for_a, for_c)
-    with outputs.bank_folder(out) as folder:
-        bank = given.prepare(*critics, folder, progress=progress)
+    with outputs.telling(out):
+        bank = given.prepare(*critics, out, progress=progress)
     about = {"samples": len(bank), "blocks": len(bank.cuts or []), "shared": bank.shared, "out": str(out)}
     typer.echo(json.dumps(about) if as_json else f"{len(bank)} samples in {len(bank.cuts or [])} tight blocks: {out}")

@@ -1,6 +1,7 @@
 """A prepared bank on disk: a folder of safetensors parts and a description of them, checked when it is opened."""
 
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -48,7 +49,7 @@ class FolderWriter:
     """Builds a folder beside `path`, which takes its place in `finish`; on any exception nothing is left of it."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path = Path(os.path.realpath(path))  # through a link to what it points at
         if path.exists() and not path.is_dir():
             raise InputError(f"a prepared bank is a folder: {path} is a file; choose another name")
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()

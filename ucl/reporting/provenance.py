@@ -56,7 +56,7 @@ def _read(path: Path) -> _Source:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".j2"):
             templates.add(node.value)
     files = frozenset(file for name in names if name.split(".")[0] == PACKAGE.name for file in _files_of(name))
-    return _Source(hashlib.sha256(ast.dump(tree).encode()).hexdigest(), files, frozenset(templates))
+    return _Source(hashlib.sha256(ast.unparse(tree).encode()).hexdigest()  # alike in all versions of Python, files, frozenset(templates))
 
 
 @cache
