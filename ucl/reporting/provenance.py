@@ -103,7 +103,7 @@ class _Meaning(ast.NodeTransformer):
         self.generic_visit(node)
         if self.in_class:
             return node
-        return None if node.value is None else ast.Assign([node.target], node.value)
+        return None if node.value is None else ast.copy_location(ast.Assign([node.target], node.value), node)
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
         public = isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__"
