@@ -56,8 +56,8 @@ def _read(path: Path) -> _Source:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(".j2"):
             templates.add(node.value)
     files = frozenset(file for name in names if name.split(".")[0] == PACKAGE.name for file in _files_of(name))
-    meaning = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()  # alike in all versions of Python
-    return _Source(meaning, files, frozenset(templates))
+    text = ast.dump(tree).replace(", type_params=[]", "")  # which Python 3.11 does not know
+    return _Source(hashlib.sha256(text.encode()).hexdigest(), files, frozenset(templates))
 
 
 @cache
