@@ -252,8 +252,8 @@ def test_what_is_no_critic_no_bank_or_no_array_is_refused() -> None:
     refused(lambda: Bridge(AB, BC, rows), "bank must be a Bank: got a Tensor")
     refused(lambda: Bank(rows).prepare(Cosine, BC), "ab must be a critic")
     masked = np.ma.MaskedArray(rows.numpy(), mask=rows.numpy() > 1)
-    refused(lambda: Bank(masked), "plain array: got a masked one")
-    refused(lambda: score(Bank(rows), masked, rows), "plain array: got a masked one")
+    refused(lambda: Bank(masked), "must have no mask: got a masked array")
+    refused(lambda: score(Bank(rows), masked, rows), "must have no mask: got a masked array")
     for kind in (Cosine, Dot, NegativeL2, NegativeSquaredL2):
         with pytest.raises(TypeError, match="scale"):
             kind()

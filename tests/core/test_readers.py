@@ -274,7 +274,7 @@ def test_ids_that_do_not_match_are_told_in_one_line(tmp_path) -> None:
 
 
 def test_one_parquet_bank_is_scored_from_several_threads(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("ucl.core.bridge.BLOCK_ROWS", (64, 64))
+    monkeypatch.setattr("ucl.core.scores.BLOCK_ROWS", (64, 64))
     for_a, for_c, a, c = draw(2000), draw(2000, seed=1), draw(6, seed=2), draw(7, seed=3)
     bank = Bank(parquet(tmp_path / "one.parquet", x=lists(for_a)), parquet(tmp_path / "two.parquet", x=lists(for_c)))
     expected = truth(Cosine(20.0), Cosine(10.0), *map(torch.from_numpy, (a, c, for_a, for_c))).numpy()

@@ -259,7 +259,6 @@ def test_the_gallery_shows_what_was_retrieved(suite, tmp_path):
         audio=lambda suite, name: gallery.sound_uri(np.sin(np.arange(800.0))),
         spectrogram=lambda suite, name: gallery.spectrogram_uri(torch.linspace(-1, 1, 64).reshape(8, 8)),
         image=lambda suite, name: gallery.image_uri(torch.zeros(3, 8, 8)),
-        template="workflow/report/bridging_gallery.html.j2",
         path=page,
     )
     text = page.read_text(encoding="utf-8")

@@ -94,7 +94,7 @@ def test_the_page_holds_the_numbers_and_no_others(tmp_path):
     verdicts = summaries.verdicts({"xor": WORLD.replace({"one_hop": "monte_carlo_normalized"})})
     verdicts = pd.concat([verdicts, verdicts.assign(world="gaussian_l2")])
     summary["gaussian_l2"] = summary["xor"]
-    write("workflow/report/which-bridge.md.j2", summary, verdicts, TINY, tmp_path / "page.md")
+    write(summary, verdicts, TINY, tmp_path / "page.md")
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert "Symile, trained on triples and asked with the query's own B, reaches 0.800 ± 0.000" in text
     assert "| Gaussian, L2 critic | Direct | 0.600" in text
@@ -108,6 +108,6 @@ def with_truth(frame):
 def test_the_committed_page_follows_from_the_committed_numbers(tmp_path):
     section = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["peers"]
     summary, verdicts = read_json("reports/metrics/peers.json"), pd.read_csv("reports/tables/peers_all.csv")
-    write("workflow/report/which-bridge.md.j2", summary, verdicts, section, tmp_path / "page.md")
+    write(summary, verdicts, section, tmp_path / "page.md")
     committed = Path("docs/which-bridge.md").read_text(encoding="utf-8")
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == committed

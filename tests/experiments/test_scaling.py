@@ -10,7 +10,7 @@ import torch
 from ucl import InputError
 from ucl.experiments.params import load_params
 from ucl.experiments.scaling.config import Scaling, ScalingRun
-from ucl.experiments.scaling.figures import draw
+from ucl.experiments.scaling.figures import draw_table
 from ucl.experiments.scaling.scoring import bank_sizes, score_model
 from ucl.experiments.scaling.summary import fit_slope, summarise, tabulate
 from ucl.experiments.scaling.training import embed_world
@@ -91,5 +91,5 @@ def test_a_trained_world_end_to_end(tmp_path) -> None:
         scores[model] = score_model(params, e, progress=False)
     summary = summarise(scores)
     assert summary["language"]["ground_truth"] > 0.9
-    draw(tabulate(scores), tmp_path, 30, 2)
+    draw_table(tabulate(scores), tmp_path, 30, 2)
     assert (tmp_path / "scaling_recall.svg").stat().st_size > 10_000

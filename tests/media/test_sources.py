@@ -5,7 +5,6 @@ import http.server
 import json
 import runpy
 import shutil
-import sys
 import tarfile
 import threading
 from functools import partial
@@ -226,10 +225,10 @@ def test_the_rule_reads_a_dvc_remote(tmp_path, nowhere, monkeypatch):
             output=[str(tmp_path / output)],
             params=SimpleNamespace(root=str(root)),
         )
-        runpy.run_path(str(ROOT / "workflow/scripts/pull_data.py"), {"snakemake": job})
+        runpy.run_path(str(ROOT / "workflow/scripts/data/pull.py"), {"snakemake": job})
         return json.loads((tmp_path / output).read_text())
 
-    monkeypatch.setitem(sys.modules, "job", SimpleNamespace(log=lambda job: None))
+    monkeypatch.setattr("ucl.logs.start_log", lambda job: None)
     assert run("one.json") == {"path": str(root / "data" / "f.csv"), "md5": MD5, "from": "remote"}
     assert (root / "data" / "f.csv").read_bytes() == CONTENT
     assert run("two.json")["from"] == "present"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mirror import mirrored
 
 from ucl.errors import InputError
-from ucl.media.tables import read_captions, read_labels, read_ontology, read_segments, write_table
+from ucl.files import write_table
+from ucl.media.tables import read_captions, read_labels, read_ontology, read_segments
 
 HEADER = "# Segments csv created Sun Mar  5 10:54:25 2017\n# num_ytids={n}, num_segs={n}, num_unique_labels=2\n"
 COLUMNS = "# YTID, start_seconds, end_seconds, positive_labels\n"

@@ -3,7 +3,6 @@
 import json
 import runpy
 import shutil
-import sys
 from types import SimpleNamespace
 
 import pandas as pd
@@ -22,7 +21,8 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def run(monkeypatch):
     """Runs a script with a job's inputs, outputs, parameters and wildcards."""
-    monkeypatch.setitem(sys.modules, "job", SimpleNamespace(start=lambda job: CPU, log=lambda job: None))
+    monkeypatch.setattr("ucl.runtime.start", lambda job: CPU)
+    monkeypatch.setattr("ucl.logs.start_log", lambda job: None)
 
     def script(name, output, threads=2, **parts):
         spaces = {key: SimpleNamespace(**value) for key, value in parts.items()}
@@ -51,7 +51,7 @@ def test_a_folder_from_manifest_to_items(tmp_path, run):
         "id,audio,image,text\na,a.wav,a.jpg,rain\nb,b.wav,b.jpg,\nc,c.wav,c.jpg,wind\n"
     )
     manifest = str(tmp_path / "manifest.parquet")
-    run("read_folder", Files(manifest=manifest), params={"manifest": str(tmp_path / "manifest.csv")})
+    run("data/read_folder", Files(manifest=manifest), params={"manifest": str(tmp_path / "manifest.csv")})
     texts = ["text: rain", "text: wind"]
     made = {
         ("image_text", "image"): embeddings(tmp_path / "clip", "clip", "image", ["a", "b", "c"]),
@@ -67,7 +67,7 @@ def test_a_folder_from_manifest_to_items(tmp_path, run):
         )
         folder = str(tmp_path / {"image_text": "clip", "audio_text": "clap"}[role])
         run(
-            "embed_media",
+            "data/embed",
             out,
             input={"manifest": manifest, "classes": []},
             wildcards={"media": "folder", "role": role, "modality": modality},
@@ -90,7 +90,7 @@ def test_a_folder_from_manifest_to_items(tmp_path, run):
 
     items = str(tmp_path / "items.parquet")
     stores = [out.store for out in outputs]
-    run("list_media", Files(items=items), input={"manifest": manifest, "classes": [], "stores": stores})
+    run("data/list", Files(items=items), input={"manifest": manifest, "classes": [], "stores": stores})
     found = pd.read_parquet(items)
     assert found[["id", "modality", "bank"]].to_numpy().tolist() == [
         ["a", "audio", False],
@@ -120,5 +120,5 @@ def test_the_tables_of_the_published_files(table, files, rows, tmp_path, run):
         receipts.append(str(tmp_path / f"{path.stem}.json"))
         (tmp_path / f"{path.stem}.json").write_text(json.dumps({"path": str(path)}))
     out = str(tmp_path / "table.parquet")
-    run("tabulate_data", Files(table=out), input={"receipts": receipts}, wildcards={"table": table})
+    run("data/tabulate", Files(table=out), input={"receipts": receipts}, wildcards={"table": table})
     assert pq.read_metadata(out).num_rows == rows

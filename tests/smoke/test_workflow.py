@@ -135,7 +135,12 @@ def test_runs_are_in_mlflow(finished: Path) -> None:
         assert logged.data.params["synthetic.dims.a"] == "32"
         assert {"mlflow.source.git.commit", "rule", "wildcards", "data.sha256"} <= set(logged.data.tags)
         assert len(client.get_metric_history(logged.info.run_id, "epochs/recall_at_1")) == 2
-    assert {a.path for a in client.list_artifacts(reports[0].info.run_id)} == {"tables", "metrics", "figures"}
+    assert {a.path for a in client.list_artifacts(reports[0].info.run_id)} == {
+        "tables",
+        "metrics",
+        "headlines",
+        "figures",
+    }
 
 
 def test_touched_files_re_run_nothing_and_edited_parameters_little(checkout: Path, finished: Path) -> None:

@@ -34,6 +34,7 @@ def registered() -> dict[str, list[str]]:
 
 
 EXPERIMENTS = registered()
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # for the commands of the stages
 
 
 def run(folder: Path, module: str, *arguments: str) -> str:
@@ -42,7 +43,7 @@ def run(folder: Path, module: str, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=folder,
-        env=kept | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder)},
+        env=kept | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder), "PATH": PATH},
         capture_output=True,
         text=True,
         check=False,
