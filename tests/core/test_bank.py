@@ -64,8 +64,8 @@ def test_tight_blocks_keep_float32_from_underflow() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(
-    n=st.integers(1, 4), k=st.integers(1, 4), m=st.integers(1, 40), d=st.integers(1, 6), ab=st.floats(0.01, 500, allow_subnormal=False),
-    bc=st.floats(0.01, 500, allow_subnormal=False), kind=st.sampled_from([Cosine, Dot, NegativeL2]), seed=st.integers(0, 99),
+    n=st.integers(1, 4), k=st.integers(1, 4), m=st.integers(1, 40), d=st.integers(1, 6), ab=st.floats(0.01, 500),
+    bc=st.floats(0.01, 500), kind=st.sampled_from([Cosine, Dot, NegativeL2]), seed=st.integers(0, 99),
 )  # fmt: skip
 def test_any_shape_and_scale(n, k, m, d, ab, bc, kind, seed) -> None:
     a, c, bank = draw(n, d, seed=seed), draw(k, d, seed=seed + 100), draw(m, d, seed=seed + 200)

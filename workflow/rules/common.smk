@@ -76,7 +76,7 @@ def collecting(name):
 
 
 def add_code(rules):
-    """Give every rule with a script a parameter that tells its code: an edit re-runs it, an edit of comments does not."""
+    """Give all rules with a script a parameter that tells their code; an edit re-runs them, one of comments does not."""
     for own in rules:
         if own.script:
             named = [value for key, value in own.params.items() if key == "module"]
@@ -101,8 +101,8 @@ def experiment_code(name):
     """What the scripts of an experiment's rules do, and what its rule file says."""
     media = name == "bridging" and set(PARAMS.bridging.suites) != {"digits"}
     files = [f"{name}.smk", "data.smk"] if media else [f"{name}.smk"]
-    own = [rule for rule in workflow.rules if rule.script and Path(rule.snakefile).name in files]
-    scripts = [rule.params.code for rule in own if rule.name not in OUTSIDE]
+    own = [each for each in workflow.rules if each.script and Path(each.snakefile).name in files]
+    scripts = [each.params.code for each in own if each.name not in OUTSIDE]
     return digest_of(*map(rule_text, files), *scripts, rules.track.params.code)
 
 
