@@ -66,5 +66,6 @@ def test_what_draws_logs_or_renders_loads_no_torch() -> None:
     figures = ["synthetic", "disparate", "independence", "scaling", "lemmas", "peers", "bridging"]
     modules = ["reporting.tracking", "reporting.report", "reporting.tables", "experiments.peers.which_bridge", "logs"]
     modules += [f"experiments.{name}.figures" for name in figures]
+    modules += [f"experiments.{name}.summary" for name in figures if name != "bridging"]
     code = f"import sys, {', '.join(f'ucl.{name}' for name in modules)}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
-from scipy.ndimage import label
 
 from ucl.errors import InputError
 
@@ -181,6 +180,8 @@ def _check_text(lines: list[str], name: str) -> None:
 
 
 def _check_connected(free: Bool[np.ndarray, "rows columns"], name: str) -> None:
+    from scipy.ndimage import label  # half a second that whoever needs the names alone should not wait
+
     regions, count = label(free)
     if count > 1:
         smallest = 1 + int(np.argmin(np.bincount(regions.ravel())[1:]))

@@ -11,8 +11,10 @@ __all__ = [
     "MONTE_CARLO",
     "POLICY_COLOURS",
     "POLICY_LABELS",
+    "PROTOCOLS",
 ]
 
+PROTOCOLS = ("published", "held_out")
 MONTE_CARLO = ("monte_carlo_unscaled", "monte_carlo", "monte_carlo_normalized")
 METHOD_COLOURS = {
     "direct": "#0072B2",

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from ucl.runtime import generator
 
-__all__ = ["PROTOCOLS", "Queries", "queries_of", "streams"]
+__all__ = ["Queries", "queries_of", "streams"]
 
-PROTOCOLS = ("published", "held_out")
 PURPOSES = ("world", "ab", "bc", "ac", "validation", "bank", "a", "b", "c", "shuffle")
 
 

@@ -3,8 +3,8 @@
 import importlib
 from pathlib import Path
 
+from ucl.logs import start_log
 from ucl.reporting.collected import write_collected
-from ucl.runtime import start
 
 
 def by_name(files):
@@ -12,7 +12,7 @@ def by_name(files):
     return {name: [Path(file) for file in ([own] if isinstance(own, str) else own)] for name, own in files.items()}
 
 
-start(snakemake)
+start_log(snakemake)
 params = snakemake.params
 summary = importlib.import_module(params.module)
 collected = summary.collect(by_name(snakemake.input), params.section)

@@ -13,8 +13,9 @@ from ucl.experiments.disparate.config import Disparate
 from ucl.experiments.gaussian import recipe_of, sample_draws, world_of
 from ucl.learning.model_pairs import Embedded, ModelPair, train_model_pair, train_reference
 from ucl.learning.recalls import method_recalls
+from ucl.reporting.names import PROTOCOLS
 from ucl.statistics.retrieval import recall_in_groups
-from ucl.worlds.draws import PROTOCOLS, queries_of
+from ucl.worlds.draws import queries_of
 
 __all__ = ["run"]
 

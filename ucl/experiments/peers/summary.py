@@ -5,14 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from ucl.experiments.peers.training import REFERENCES
+from ucl.experiments.peers.methods import GIVEN_B, REFERENCES
 from ucl.files import read_parquet
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten
 from ucl.statistics.intervals import student_half_width
 
 __all__ = ["collect", "summarise", "tabulate", "verdicts"]
-GIVEN_B = {"symile": "bayes_given_b", "bayes_given_b": "bayes_given_b"}  # the query comes with its own B
 
 
 def summarise(tables: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, dict[str, float | None]]]:

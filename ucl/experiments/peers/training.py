@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ucl.experiments.gaussian import optimisation_of, recipe_of
 from ucl.experiments.peers.config import Peers
+from ucl.experiments.peers.methods import REFERENCES
 from ucl.experiments.peers.scenes import SCENES
 from ucl.experiments.peers.worlds import build_world
 from ucl.learning.model_pairs import Encoder, train_model_pair, train_reference
@@ -20,9 +21,7 @@ from ucl.worlds.gaussian import GaussianWorld, Triples, gaussian_log_ratio_given
 from ucl.worlds.multimodal import MultimodalWorld
 from ucl.worlds.xor import XorWorld
 
-__all__ = ["REFERENCES", "learn", "refer"]
-
-REFERENCES = ("ground_truth", "symile_marginal", "bayes", "symile", "bayes_given_b")
+__all__ = ["learn", "refer"]
 
 
 def learn(params: Peers, name: str, progress: bool = True) -> dict[str, Tensor]:

@@ -19,9 +19,8 @@ from ucl.experiments.scaling.config import ScalingRun
 from ucl.experiments.scaling.trials import stream, trial_rows
 from ucl.statistics.retrieval import recall_at_k
 
-__all__ = ["BANKS", "bank_sizes", "score_model"]
+__all__ = ["bank_sizes", "score_model"]
 
-BANKS = ("uniform", "real", "real_normalized")  # on the sphere; samples of B; the same, normalised per anchor
 SHOWN = 32  # queries and candidates whose effective sample size and standard error are followed
 
 

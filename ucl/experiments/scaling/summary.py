@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ucl.experiments.scaling.scoring import BANKS
+from ucl.experiments.scaling.methods import BANKS
 from ucl.files import digest, read_parquet
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten

@@ -9,8 +9,8 @@ import pandas as pd
 from ucl.experiments.synthetic.methods import METHODS, REFERENCE
 from ucl.files import digest, read_parquet
 from ucl.reporting.collected import Collected, Files
+from ucl.reporting.names import PROTOCOLS
 from ucl.reporting.tracking import Run, flatten
-from ucl.worlds.draws import PROTOCOLS
 
 __all__ = [
     "best_of_grid",
