@@ -225,7 +225,7 @@ def test_pairs_follow_the_joint_distribution(world):
     """Chi-squared of (phrase size, digit) against the exact law; every pair agrees on a digit; training items only."""
     sampler = digits.PairSampler(world, generator(3))
     n = 20_000
-    rows = sampler.draw(n, ("image", "text", "audio"))
+    rows = sampler.sample(n, ("image", "text", "audio"))
     digit = world["image"].meaning[rows["image"]].int().argmax(1)
     assert torch.equal(digit, world["audio"].meaning[rows["audio"]].int().argmax(1))
     assert world["text"].meaning[rows["text"], digit].all()
@@ -241,13 +241,13 @@ def test_pairs_follow_the_joint_distribution(world):
 def test_a_model_draws_only_its_own_pairs(world, monkeypatch):
     """No pair of unpaired modalities is ever drawn: not by a pairwise model, not by a joint one."""
     seen = set()
-    draw = digits.PairSampler.draw
+    draw = digits.PairSampler.sample
 
     def spy(self, n, modalities):
         seen.add(tuple(modalities))
         return draw(self, n, modalities)
 
-    monkeypatch.setattr(digits.PairSampler, "draw", spy)
+    monkeypatch.setattr(digits.PairSampler, "sample", spy)
     trained.train("joint_text", world, 16, recipe(steps=4), seed=0, progress=False)
     assert seen == {("image", "text"), ("audio", "text")}
 

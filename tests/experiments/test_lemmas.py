@@ -32,7 +32,7 @@ def test_a_wrong_closed_form_is_found(monkeypatch) -> None:
 
 def test_exact_occupancy_solves_the_bellman_equation() -> None:
     """Q(s,a,g) = (1 - gamma) p(g|s,a) + gamma E Q(s',a',g), and each Q is a distribution over g."""
-    world = lemmas._World.draw(torch.Generator().manual_seed(0), SMALL)
+    world = lemmas._World.at_random(torch.Generator().manual_seed(0), SMALL)
     q = world.exact_q()
     ahead = torch.einsum("sat,tb,tbg->sag", world.transition, world.policy, q)
     assert torch.allclose(q, (1 - world.gamma) * world.transition + world.gamma * ahead)

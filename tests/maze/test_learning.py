@@ -27,7 +27,7 @@ from ucl.maze.policies import (
     exact_scores,
     monte_carlo_scores,
 )
-from ucl.maze.rollout import draw_episodes, rollout, score_policy
+from ucl.maze.rollout import rollout, sample_episodes, score_policy
 from ucl.maze.state_grid import Squares
 from ucl.maze.training import Annotations, Futures, Recipe, train
 from ucl.runtime import generator
@@ -160,7 +160,7 @@ def test_table_policy_draws_in_proportion_and_takes_the_best() -> None:
 def test_rollout_takes_the_ceiling_and_counts_steps() -> None:
     layout = layouts.get("fork")
     cells = np.stack([Grammar(layout).denotation(text) for text in ("the first column", "the last row")])
-    episodes = draw_episodes(layout, cells, 40, np.random.default_rng(0))
+    episodes = sample_episodes(layout, cells, 40, np.random.default_rng(0))
     assert not episodes.cells[(episodes.tasks, *geometry.cells_of(episodes.starts))].any()
     path: list[np.ndarray] = []
     success, steps = rollout(

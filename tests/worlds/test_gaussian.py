@@ -13,7 +13,7 @@ DIMS = (4, 3, 5)
 
 
 def world(shared_noise: float = 0.0) -> GaussianWorld:
-    return GaussianWorld.draw([generator(s, 0) for s in range(2)], DIMS, noise=0.7, shared_noise=shared_noise)
+    return GaussianWorld.at_random([generator(s, 0) for s in range(2)], DIMS, noise=0.7, shared_noise=shared_noise)
 
 
 def joint(w: GaussianWorld, s: int, independent: bool = False) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +59,7 @@ def test_samples_have_the_stated_moments() -> None:
 
 def test_the_ratio_integrates_to_one() -> None:
     """E over independent a, c of p(a, c) / (p(a) p(c)) is 1."""
-    w = GaussianWorld.draw([generator(0, 5)], (1, 1, 1), noise=1.0)
+    w = GaussianWorld.at_random([generator(0, 5)], (1, 1, 1), noise=1.0)
     a = w.sample(3000, [generator(0, 6)]).a
     c = w.sample(3000, [generator(0, 7)]).c
     ratio = w.log_ratio(a, c).exp()
@@ -67,12 +67,12 @@ def test_the_ratio_integrates_to_one() -> None:
 
 
 def test_draws_of_a_seed_do_not_depend_on_other_seeds() -> None:
-    one = GaussianWorld.draw([generator(1, 0)], DIMS, noise=0.7)
+    one = GaussianWorld.at_random([generator(1, 0)], DIMS, noise=0.7)
     assert torch.equal(world().to_a[1], one.to_a[0])
 
 
 def test_gaussian_ratio_given_b_against_densities():
-    world = GaussianWorld.draw(streams(1, "world"), (2, 2, 2), 0.7, 0.4)
+    world = GaussianWorld.at_random(streams(1, "world"), (2, 2, 2), 0.7, 0.4)
     draws = world.sample(3, streams(1, "validation"))
     to = torch.cat([world.to_a[0], torch.eye(2), world.to_c[0]], 1).double()
     shared = torch.tensor([1.0, 1, 0, 0, 1, 1], dtype=torch.float64)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ucl.core.rows import ID, Rows, check_matrix, plain_ids
+from ucl.core.matrices import ID, Rows, check_matrix, plain_ids
 from ucl.errors import InputError, one_line
 
 __all__ = ["ParquetRows"]

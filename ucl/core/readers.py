@@ -11,8 +11,8 @@ from jaxtyping import Float, Int64
 from safetensors import safe_open
 from torch import Tensor
 
+from ucl.core.matrices import ID, Rows, check_finite, check_matrix, concatenate, in_order_of, plain_ids, rows_between
 from ucl.core.parquet import ParquetRows
-from ucl.core.rows import ID, Rows, check_finite, check_matrix, concatenate, in_order_of, plain_ids, rows_between
 from ucl.errors import InputError, one_line
 from ucl.files import why_not_a_file
 

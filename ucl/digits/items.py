@@ -177,7 +177,7 @@ class PairSampler:
         self.phrases = world["text"].rows("train")
         self.rows_of_digit = {m: _by_digit(world[m]) for m in ("image", "audio")}
 
-    def draw(self, n: int, modalities: Sequence[Modality]) -> dict[Modality, Int[Tensor, " n"]]:
+    def sample(self, n: int, modalities: Sequence[Modality]) -> dict[Modality, Int[Tensor, " n"]]:
         """Positions of `n` matching items of each of `modalities`."""
         text = self.phrases[torch.randint(len(self.phrases), (n,), generator=self.generator)]
         digit = torch.multinomial(self.world["text"].meaning[text].float(), 1, generator=self.generator)[:, 0]

@@ -168,7 +168,7 @@ def train(
     for _ in tqdm(range(recipe.steps), desc=name, unit="step", disable=not progress):
         losses = []
         for pair in model.pairs:
-            rows = sampler.draw(recipe.batch, pair)
+            rows = sampler.sample(recipe.batch, pair)
             x, y = (model.encode(m, AUGMENT[m](world[m].content[rows[m]], draws)) for m in pair)
             losses.append(clip_loss(x, y, model.scale(pair)))
         loss = torch.stack(losses).mean()

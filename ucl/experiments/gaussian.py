@@ -12,7 +12,7 @@ __all__ = ["optimisation_of", "recipe_of", "sample_draws", "world_of"]
 def world_of(params: GaussianData) -> GaussianWorld:
     """A world for every seed."""
     dims = (params.dims.a, params.dims.b, params.dims.c)
-    return GaussianWorld.draw(streams(params.seeds, "world"), dims, params.noise)
+    return GaussianWorld.at_random(streams(params.seeds, "world"), dims, params.noise)
 
 
 def sample_draws(params: GaussianData, world: GaussianWorld) -> dict[str, Triples]:

@@ -14,7 +14,7 @@ from gymnasium.utils import RecordConstructorArgs
 
 from ucl.errors import InputError
 from ucl.maze import geometry
-from ucl.maze.instructions import action_space, observation_space, radians, tasks
+from ucl.maze.instructions import action_space, instructions_of, observation_space, radians
 from ucl.maze.rendering import Window, draw_frame
 
 __all__ = ["DiscreteActions", "LanguageMaze"]
@@ -42,7 +42,7 @@ class LanguageMaze(gymnasium.Env[Observation, np.ndarray]):
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise InputError(f"render_mode {render_mode!r}: unknown; allowed: human, rgb_array or None")
-        self.tasks = tasks(maze, split, instruction)
+        self.tasks = instructions_of(maze, split, instruction)
         self.layout = self.tasks.layout
         self.observation_space = observation_space(self.layout)
         self.action_space = action_space()

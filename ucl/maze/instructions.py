@@ -18,14 +18,14 @@ from ucl.maze import geometry, layouts
 from ucl.maze.language import SPLITS, Grammar
 from ucl.maze.planning import Distances, Fields
 
-__all__ = ["Tasks", "action_space", "observation_space", "position_space", "radians", "tasks"]
+__all__ = ["Instructions", "action_space", "instructions_of", "observation_space", "position_space", "radians"]
 
 LETTERS = frozenset(string.ascii_letters + string.digits + " -',.!?")
 LONGEST = 128
 OPTIONS = ("instruction", "position")
 
 
-class Tasks:
+class Instructions:
     """The instructions of one split of one maze (or one instruction alone), numbered, with their cells."""
 
     def __init__(self, maze: str, split: str, instruction: str | None) -> None:
@@ -95,9 +95,9 @@ class Tasks:
 
 
 @lru_cache(maxsize=64)
-def tasks(maze: str, split: str, instruction: str | None) -> Tasks:
-    """`Tasks`, prepared once for all environments of a process that share a maze."""
-    return Tasks(maze, split, instruction)
+def instructions_of(maze: str, split: str, instruction: str | None) -> Instructions:
+    """`Instructions`, prepared once for all environments of a process that share a maze."""
+    return Instructions(maze, split, instruction)
 
 
 def position_space(layout: layouts.Layout) -> spaces.Box:

@@ -13,7 +13,7 @@ from ucl.maze.language import Grammar
 from ucl.maze.layouts import Layout
 from ucl.maze.models import MazeModel, Tokenizer
 from ucl.maze.policies import TablePolicy, critic_tables, monte_carlo_scores
-from ucl.maze.rollout import Episodes, draw_episodes, rollout
+from ucl.maze.rollout import Episodes, rollout, sample_episodes
 from ucl.maze.state_grid import Squares
 from ucl.maze.training import Annotations, Futures, Recipe, sample_bank, train
 from ucl.maze.walks import annotated_states, oracle_trajectories
@@ -57,7 +57,7 @@ class Agents:
         cells = self.grammar.denotation(instruction)
         if (cells == self.layout.free).all():
             raise InputError(f"instruction {instruction!r} denotes every free cell: no start is left; say less")
-        episodes = draw_episodes(self.layout, cells[None], 1, np.random.default_rng(seed))
+        episodes = sample_episodes(self.layout, cells[None], 1, np.random.default_rng(seed))
         if start is not None:
             placed = geometry.place(self.layout, np.array([start]))
             episodes = Episodes(self.layout, cells[None], episodes.fields, placed, episodes.tasks)

@@ -12,7 +12,7 @@ from ucl.maze.layouts import Layout
 from ucl.maze.planning import Distances, Fields
 from ucl.maze.policies import Policy
 
-__all__ = ["Episodes", "draw_episodes", "rollout", "score_policy"]
+__all__ = ["Episodes", "rollout", "sample_episodes", "score_policy"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Episodes:
         return replace(self, starts=self.starts[chosen], tasks=self.tasks[chosen])
 
 
-def draw_episodes(
+def sample_episodes(
     layout: Layout, cells: Bool[np.ndarray, "tasks rows columns"], starts: int, random: np.random.Generator
 ) -> Episodes:
     """`starts` positions per task, even over the free cells that it does not denote."""

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from ucl.errors import InputError
 from ucl.maze import geometry
 from ucl.maze.environment import LanguageMaze
-from ucl.maze.instructions import action_space, observation_space, radians, tasks
+from ucl.maze.instructions import action_space, instructions_of, observation_space, radians
 from ucl.maze.rendering import draw_frame
 
 __all__ = ["LanguageMazeVector"]
@@ -48,7 +48,7 @@ class LanguageMazeVector(VectorEnv[Observations, np.ndarray, np.ndarray]):
         if render_mode not in (None, "rgb_array"):
             raise InputError(f"render_mode {render_mode!r}: many mazes have no window; allowed: rgb_array or None")
         self.num_envs = num_envs
-        self.tasks = tasks(maze, split, instruction)
+        self.tasks = instructions_of(maze, split, instruction)
         self.layout = self.tasks.layout
         self.limit = np.inf if max_episode_steps is None else max_episode_steps
         self.render_mode = render_mode

@@ -14,12 +14,12 @@ __all__ = [
     "KS",
     "candidate_sets",
     "centred_error",
-    "draw_sets",
     "expected_rank",
     "median_rank",
     "recall",
     "recall_at_k",
     "recall_in_groups",
+    "sample_sets",
 ]
 
 
@@ -99,7 +99,7 @@ def recall(scores: Float[Tensor, "n k"], sets: Int[Tensor, "n size"]) -> Float[T
     return torch.stack([(rank <= k).double().mean() for k in KS])
 
 
-def draw_sets(
+def sample_sets(
     queries: Sequence[str], candidates: Sequence[str], size: int, draws: int, seed: int
 ) -> list[Int[Tensor, "n size"]]:
     """`draws` candidate sets; an empty list where there are too few candidates."""

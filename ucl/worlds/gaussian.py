@@ -35,7 +35,7 @@ class GaussianWorld:
     shared_noise: float = 0.0
 
     @classmethod
-    def draw(
+    def at_random(
         cls,
         generators: Sequence[torch.Generator],
         dims: tuple[int, int, int],

@@ -21,7 +21,7 @@ from ucl.core.critics import Cosine
 from ucl.errors import InputError
 from ucl.experiments.bridging.suite import TASKS, Suite, Task
 from ucl.runtime import generator
-from ucl.statistics.retrieval import KS, candidate_sets, draw_sets, recall
+from ucl.statistics.retrieval import KS, candidate_sets, recall, sample_sets
 from ucl.statistics.sphere_laws import uniform_sphere
 from ucl.statistics.uniformity import published_ks, sphericity
 
@@ -107,7 +107,7 @@ def evaluate(suite: Suite, sizes: Sequence[int], draws: int, seed: int) -> pd.Da
         queries, candidates = (suite.tested(m)["label"].tolist() for m in (task.query, task.candidate))
         if not (queries and candidates):  # suites of real media have no labelled texts
             continue
-        sets = {size: draw_sets(queries, candidates, size, draws, seed) for size in sizes}
+        sets = {size: sample_sets(queries, candidates, size, draws, seed) for size in sizes}
         for method in (*METHODS, PAIRED):
             found = list(scores_of(suite, task, method, seed))
             for size, drawn in sets.items():
@@ -161,7 +161,7 @@ def _banks(
             ids = [everything[i] for i in torch.randperm(len(everything), generator=randomness)[:bank_size].tolist()]
             sets = candidate_sets(*labels, size, randomness)
             yield ids, [] if sets is None else [sets]
-    yield everything, draw_sets(*labels, size, draws, seed)
+    yield everything, sample_sets(*labels, size, draws, seed)
 
 
 # --- Assumption 3 ------------------------------------------------------------------------------------------------

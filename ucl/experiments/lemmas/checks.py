@@ -198,7 +198,7 @@ def occupancy(params: Lemmas) -> Check:
     of the counts. Exact: (1 - gamma) P(.|s,a) (I - gamma P_pi)^-1. The best action must agree wherever the two best
     differ by more than their error bars.
     """
-    random, world = _stream(params, "occupancy"), _World.draw(_stream(params, "occupancy"), params)
+    random, world = _stream(params, "occupancy"), _World.at_random(_stream(params, "occupancy"), params)
     states, actions, count = params.states, params.actions, params.trajectories
     exact = world.exact_q()
     start = torch.arange(count) % (states * actions)  # d_0 uniform over (s, a)
@@ -237,7 +237,7 @@ class _World:
     gamma: float
 
     @classmethod
-    def draw(cls, random: torch.Generator, params: Lemmas) -> "_World":
+    def at_random(cls, random: torch.Generator, params: Lemmas) -> "_World":
         states, actions = params.states, params.actions
         rho = _dirichlet(random, 1, states, 5.0)[0]
         transition = _dirichlet(random, states * actions, states, 0.5).view(states, actions, states)

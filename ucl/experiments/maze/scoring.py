@@ -28,7 +28,7 @@ from ucl.maze.policies import (
     exact_scores,
     monte_carlo_scores,
 )
-from ucl.maze.rollout import Episodes, draw_episodes, score_policy
+from ucl.maze.rollout import Episodes, sample_episodes, score_policy
 from ucl.maze.state_grid import Squares
 from ucl.maze.training import Annotations, Futures
 
@@ -98,7 +98,7 @@ class Test:
 
     def episodes(self, seed: int) -> Episodes:
         """The starts that all policies share under one seed."""
-        return draw_episodes(self.layout, self.cells, self.starts, np.random.default_rng([seed, 3]))
+        return sample_episodes(self.layout, self.cells, self.starts, np.random.default_rng([seed, 3]))
 
 
 def read_data(maze: str, root: str | Path) -> tuple[Futures, Annotations, Tokenizer]:
