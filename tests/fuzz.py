@@ -22,6 +22,7 @@ import numpy as np
 SECONDS = 5.0
 MEMORY = 2**30  # bytes, beside what the libraries take
 EDGE = 512  # bytes at either end, where headers and footers are
+OWN: dict[str, bytes] = {}  # the files of the group, whole
 
 
 def run(group: str, count: int) -> dict[str, dict[str, int]]:
@@ -97,6 +98,79 @@ def _read_matrix(path: Path) -> None:
     assert torch.isfinite(block).all()
     ids = rows.ids()
     assert ids is None or len(ids) == len(rows)
+
+
+def _own() -> dict[str, bytes]:
+    """Files that the package writes for itself, and parameters."""
+    import pandas as pd
+    import torch
+
+    from ucl.files import write_parquet
+    from ucl.tensors import write_tensors
+
+    bridge, a, c = _bridge()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bridge.bank.prepare(bridge.ab, bridge.bc, folder / "bank", progress=False)
+        bridge.prepare(c, progress=False).save(folder / "candidates.safetensors")
+        bridge.score(a, c, progress=False).save(folder / "result.safetensors")
+        write_tensors({"x": torch.from_numpy(a)}, folder / "sealed.safetensors")
+        write_parquet(pd.DataFrame({"x": a[:, 0], "y": ["text"] * len(a)}), folder / "sealed.parquet")
+        params = Path(__file__).parent.parent / "params.yaml"
+        files = {path.name: path.read_bytes() for path in (*folder.iterdir(), params) if path.is_file()}
+        return files | {f"bank {path.name}": path.read_bytes() for path in (folder / "bank").iterdir()}
+
+
+def _bridge():  # type: ignore[no-untyped-def]
+    from ucl import Bank, Bridge, Cosine
+
+    random = np.random.default_rng(0)
+    a, c, for_a, for_c = (random.standard_normal(shape, dtype="f4") for shape in ((5, 4), (6, 3), (40, 4), (40, 3)))
+    return Bridge(Cosine(20.0), Cosine(10.0), Bank(for_a, for_c)), a, c
+
+
+def _brute_force() -> np.ndarray:
+    """log mean_i exp(20 <a, b_i> + 10 <b_i, c>) of `_bridge`, term by term in float64."""
+    bridge, a, c = _bridge()
+    sides = [a, c, bridge.bank.for_a.read(0, 40).numpy(), bridge.bank.for_c.read(0, 40).numpy()]
+    a, c, for_a, for_c = (x.astype("f8") / np.linalg.norm(x.astype("f8"), axis=1, keepdims=True) for x in sides)
+    return np.log(np.exp((20 * a @ for_a.T)[:, None] + (10 * c @ for_c.T)[None]).mean(-1))
+
+
+def _read_own(path: Path) -> None:
+    """An answer is the right one: engine outputs are compared with brute force, all else with what was written."""
+    from ucl import Bank, Bridge, BridgeResult, Candidates
+    from ucl.experiments.params import Params, load_params
+    from ucl.files import read_parquet
+    from ucl.tensors import read_tensors
+
+    bridge, a, c = _bridge()
+    if path.name.startswith("bank "):
+        folder = path.with_name("bank")
+        for name, content in OWN.items():
+            if name.startswith("bank ") and not (folder / name[5:]).exists():
+                folder.mkdir(exist_ok=True)
+                (folder / name[5:]).write_bytes(content)
+        kept = (folder / path.name[5:]).read_bytes()
+        (folder / path.name[5:]).write_bytes(path.read_bytes())
+        try:
+            found = Bridge(bridge.ab, bridge.bc, Bank.load(folder)).score(a, c, progress=False).scores
+        finally:
+            (folder / path.name[5:]).write_bytes(kept)
+        assert np.abs(found - _brute_force()).max() < 1e-4
+    elif path.name == "candidates.safetensors":
+        found = bridge.score(a, Candidates.load(path), progress=False).scores
+        assert np.abs(found - _brute_force()).max() < 1e-4
+    elif path.name == "result.safetensors":
+        assert np.abs(BridgeResult.load(path).scores - _brute_force()).max() < 1e-4
+    elif path.name == "sealed.safetensors":
+        assert (read_tensors(path)["x"].numpy() == a).all()
+    elif path.name == "sealed.parquet":
+        frame = read_parquet(path)
+        assert (frame["x"].to_numpy() == a[:, 0]).all()
+        assert set(frame["y"]) == {"text"}
+    else:
+        assert isinstance(load_params(path), Params)
 
 
 def _media() -> dict[str, bytes]:
@@ -190,7 +264,10 @@ def main(group: str, count: int) -> None:
     import faulthandler
 
     faulthandler.enable()
-    files, read = (_matrices(), _read_matrix) if group == "matrices" else (_media(), _read_media)
+    groups = {"matrices": (_matrices, _read_matrix), "media": (_media, _read_media), "own": (_own, _read_own)}
+    make, read = groups[group]
+    files = make()
+    OWN.update(files)
     if group == "media":
         import librosa
 

@@ -116,21 +116,28 @@ def write_table(table: pa.Table, path: str | Path) -> None:
 def read_table(path: str | Path) -> pa.Table:
     """Read a Parquet file as an Arrow table; InputError where its seal does not hold."""
     check_table(path)
-    try:
+    with _telling_damage(path):
         table = pq.read_table(path, partitioning=None)  # folders named a=b above it are no columns
-    except pa.ArrowException:
-        raise damaged(path) from None
     kept = {key: value for key, value in (table.schema.metadata or {}).items() if key != KEY.encode()}
     return table.replace_schema_metadata(kept or None)
 
 
 def check_table(path: str | Path) -> None:
     """Raise InputError where a Parquet file's seal does not hold, or where it is no Parquet file."""
-    try:
+    with _telling_damage(path):
         found = (pq.read_metadata(path).metadata or {}).get(KEY.encode())
-    except pa.ArrowException:
-        raise damaged(path) from None
     check_seal(path, None if found is None else found.decode(errors="replace"))
+
+
+@contextmanager
+def _telling_damage(path: str | Path) -> Iterator[None]:
+    """Whatever Arrow says of a file that is there is one line."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, ValueError):
+        raise damaged(path) from None
 
 
 def digest(path: str | Path) -> str:

@@ -14,11 +14,11 @@ from ucl.seals import KEY, UNSEALED, check_seal, damaged, seal
 __all__ = ["read_tensors", "write_tensors"]
 
 
-def write_tensors(tensors: Mapping[str, Tensor], path: str | Path) -> None:
-    """Write named tensors as safetensors, sealed (`ucl.seals`)."""
+def write_tensors(tensors: Mapping[str, Tensor], path: str | Path, about: Mapping[str, str] | None = None) -> None:
+    """Write named tensors, and what the metadata say of them, as safetensors, sealed (`ucl.seals`)."""
     with replacing(path) as temporary:
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, temporary, metadata={KEY: UNSEALED})
+        save_file(contiguous, temporary, metadata={**(about or {}), KEY: UNSEALED})
         seal(temporary)
 
 

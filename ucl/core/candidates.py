@@ -4,13 +4,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ucl.core.log_sum_exp import Exponentials
 from ucl.core.prepared import opened
 from ucl.errors import InputError
-from ucl.files import replacing
+from ucl.tensors import write_tensors
 
 __all__ = ["Candidates"]
 
@@ -35,18 +34,16 @@ class Candidates:
             )
 
     def save(self, path: str | Path) -> None:
-        """Write as safetensors; `load` maps the file into memory."""
+        """Write as sealed safetensors; `load` maps the file into memory."""
         tensors = {name: torch.stack([getattr(block, name) for block in self.blocks]) for name in ("sums", "maxima")}
         tensors |= {"rows": self.rows}
         tensors |= {f"block_{i:05d}": block.values for i, block in enumerate(self.blocks)}
         tensors |= {"cuts": torch.tensor(self.cuts)}
-        with replacing(path) as temporary:
-            about = {"ucl-candidates": self.key, "numpy": str(self.from_numpy)}
-            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata=about)
+        write_tensors(tensors, path, {"ucl-candidates": self.key, "numpy": str(self.from_numpy)})
 
     @staticmethod
     def load(path: str | Path) -> "Candidates":
-        """Open what `save` wrote, memory-mapped."""
+        """Open what `save` wrote, memory-mapped; InputError where a byte of it has changed."""
         with opened(path, "ucl-candidates", "prepared candidates", "Candidates.save") as (file, about):
             cuts, sums, maxima = file.get_tensor("cuts").tolist(), file.get_tensor("sums"), file.get_tensor("maxima")
             values = [file.get_tensor(f"block_{i:05d}") for i in range(len(cuts))]

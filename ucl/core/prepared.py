@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ucl.errors import InputError
 from ucl.files import read_json, write_json
+from ucl.seals import KEY, check_seal
 from ucl.tensors import read_tensors, write_tensors
 
 __all__ = ["FolderWriter", "opened", "read_folder"]
@@ -36,6 +37,7 @@ def opened(path: str | Path, key: str, what: str, writer: str) -> Iterator[tuple
             about = file.metadata() or {}
             if key not in about:
                 raise refusal
+            check_seal(path, about.get(KEY))
             yield file, about
     except InputError:
         raise

@@ -11,14 +11,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ucl.core.log_sum_exp import LogSums
 from ucl.core.origin import Origin, joined
 from ucl.core.prepared import opened
 from ucl.errors import InputError
-from ucl.files import replacing
+from ucl.tensors import write_tensors
 
 __all__ = ["BridgeResult", "Form", "Moments", "merge"]
 
@@ -174,11 +173,7 @@ class BridgeResult:
         """Write everything a merge needs as safetensors: how a shard's answer travels between machines."""
         needed = [*_needed(self.normalize), *([] if self.moments.alike else [(1, 1)])]
         known = {"first": self.moments.first} | {f"second_{p}{q}": self.moments.second(p, q) for p, q in needed}
-        tensors = {
-            f"{which}_{name}": getattr(sums, name).detach().cpu().contiguous()
-            for which, sums in known.items()
-            for name in NAMES
-        }
+        tensors = {f"{which}_{name}": getattr(sums, name) for which, sums in known.items() for name in NAMES}
         about: dict[str, Any] = {
             "bank_size": self.bank_size,
             "weight": self.moments.weight,
@@ -188,12 +183,11 @@ class BridgeResult:
             "origin": self.origin.to_json(),
         }
         about |= {"dtype": str(self.form.dtype).removeprefix("torch."), "torch_in": self.form.torch_in}
-        with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata={"ucl-result-2": json.dumps(about)})
+        write_tensors(tensors, path, {"ucl-result-2": json.dumps(about)})
 
     @staticmethod
     def load(path: str | Path) -> "BridgeResult":
-        """Read what `save` wrote."""
+        """Read what `save` wrote; InputError where a byte of it has changed."""
         with opened(path, "ucl-result-2", "bridge result", "BridgeResult.save") as (file, metadata):
             about = json.loads(metadata["ucl-result-2"])
             names = {name.removesuffix("_pairs") for name in file.keys() if name.endswith("_pairs")}  # noqa: SIM118
