@@ -6,10 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from ucl.errors import InputError
 from ucl.experiments.bridging import gallery, scoring, summary
 from ucl.experiments.bridging import suite as suites
+from ucl.experiments.bridging.figures import draw_tables
 from ucl.media.base import EncoderInfo
 from ucl.media.store import Store, write_store
 from ucl.runtime import generator
@@ -266,3 +268,14 @@ def test_the_gallery_shows_what_was_retrieved(suite, tmp_path):
     assert text.count("data:audio/wav;base64,") == len(queries)
     assert "http" not in text  # nothing is fetched
     assert text.count("<figure") == len(queries) * 3 * gallery.TOP
+
+
+def test_a_run_without_an_answer_says_so(tmp_path):
+    recall = pd.DataFrame(columns=["suite", "task", "through", "method", "candidates", "recall_at_1", "ci95"])
+    draw_tables(recall, pd.DataFrame(columns=["suite", "method", "bank", "recall_at_1", "ci95"]), tmp_path)
+    for stem in ("bridging_audio_image", "bridging_swapped", "bridging_bank"):
+        with Image.open(tmp_path / f"{stem}.png") as image:
+            assert image.height < 100  # a line, not a white page
+            assert np.ptp(np.asarray(image.convert("L"))) > 0
+    gallery.render_gallery({}, 10, None, None, None, tmp_path / "gallery.html")
+    assert "Nothing to look at" in (tmp_path / "gallery.html").read_text()

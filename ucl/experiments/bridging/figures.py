@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ucl.files import read_parquet
 from ucl.reporting.collected import Files
@@ -33,8 +34,11 @@ def draw_tables(recall: pd.DataFrame, banks: pd.DataFrame, folder: str | Path) -
 def _bars(recall: pd.DataFrame, stem: Path) -> None:
     """One panel per suite and number of candidates; a group of bars per task."""
     panels = list(recall.groupby(["suite", "candidates"], sort=False))
+    if not panels:  # suites of real media have no labelled texts
+        save_figure(_sentence("No suite of this run asks this."), stem)
+        return
     columns = 2 if len(panels) > 1 else 1
-    rows = max(-(-len(panels) // columns), 1)
+    rows = -(-len(panels) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(5.2 * columns, 3.1 * rows + 0.5), squeeze=False, sharey=True)
     for axis, ((suite, candidates), part) in zip(axes.flat, panels, strict=False):
         _bar_panel(axis, part, [m for m in BRIDGING_COLOURS if m in set(part["method"])], part["candidates"].iloc[0])
@@ -46,11 +50,15 @@ def _bars(recall: pd.DataFrame, stem: Path) -> None:
     handles = {
         label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
-    if panels:
-        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
-    else:  # suites of real media have no labelled texts
-        figure.text(0.5, 0.5, "No suite of this run asks this.", ha="center", va="center")
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
     save_figure(figure, stem)
+
+
+def _sentence(text: str) -> Figure:
+    """A figure that only says why it is empty, in a line and not on a page."""
+    figure = plt.figure(figsize=(5.2, 0.5), layout="none")
+    figure.text(0.5, 0.5, text, ha="center", va="center", style="italic")
+    return figure
 
 
 def _bar_panel(axis: Axes, part: pd.DataFrame, methods: Sequence[str], candidates: int) -> None:
@@ -72,6 +80,9 @@ def _bar_panel(axis: Axes, part: pd.DataFrame, methods: Sequence[str], candidate
 def _banks(recall: pd.DataFrame, banks: pd.DataFrame, stem: Path) -> None:
     """Recall of audio to image as the bank of texts grows, with the joint model's direct comparison and the truth."""
     suites = list(banks.groupby("suite", sort=False))
+    if not suites:
+        save_figure(_sentence("No suite of this run has a bank to grow."), stem)
+        return
     figure, axes = plt.subplots(1, len(suites), figsize=(5.0 * len(suites), 3.4), squeeze=False, sharey=True)
     for axis, (suite, part) in zip(axes.flat, suites, strict=True):
         for method in part["method"].unique():
