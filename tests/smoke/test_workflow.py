@@ -276,3 +276,12 @@ def test_wrong_parameters_stop_before_any_job(checkout: Path, tmp_path: Path) ->
     assert "did you mean seeds?" in told[0]
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_a_key_that_is_given_twice_stops_before_any_job(checkout: Path, tmp_path: Path) -> None:
+    overlay = checkout / "twice.yaml"
+    overlay.write_text("synthetic:\n  seeds: 2\n  seeds: 3\n")
+    result = run(checkout, tmp_path, "--configfile", "twice.yaml")
+    assert result.returncode != 0
+    assert "duplicate key 'seeds'" in result.stderr
+    assert "Traceback" not in result.stderr

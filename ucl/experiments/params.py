@@ -22,7 +22,7 @@ from ucl.experiments.scaling.config import Scaling
 from ucl.experiments.settings import Section
 from ucl.experiments.synthetic.config import Synthetic, SyntheticGrid
 
-__all__ = ["Params", "describe", "load_params", "validate"]
+__all__ = ["Params", "describe", "load_params", "read_yaml", "validate"]
 
 SHOWN = 20  # errors in a line
 
@@ -54,7 +54,12 @@ def validate(config: Mapping[str, Any], source: str | Path = "params.yaml") -> P
 
 
 def load_params(path: str | Path) -> Params:
-    """Read and check a parameter file; what is no plain YAML of this kind is told with its line."""
+    """Read and check a parameter file."""
+    return validate(read_yaml(path), path)
+
+
+def read_yaml(path: str | Path) -> Mapping[str, Any]:
+    """The sections of a parameter file; what is no plain YAML of this kind is told with its line."""
     try:
         config = yaml.load(Path(path).read_text(encoding="utf-8"), _PlainLoader) or {}
     except yaml.MarkedYAMLError as error:
@@ -69,7 +74,7 @@ def load_params(path: str | Path) -> Params:
         raise InputError(f"{path}: nested too deeply: expected sections of keys and values") from None
     if not isinstance(config, Mapping):
         raise InputError(f"{path}: expected sections of keys and values, got a {type(config).__name__}")
-    return validate(config, path)
+    return config
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -8,12 +8,14 @@ import sys
 import tokenize
 
 from ucl.errors import InputError
-from ucl.experiments.params import validate
+from ucl.experiments.params import read_yaml, validate
 from ucl.media.requirements import missing_media
 from ucl.reporting.provenance import code_digest
 
 ONLY = config.pop("only", None)  # the experiment that the report waits for; the others are shown as they stand
 try:
+    for file in workflow.configfiles:  # Snakemake takes the last of two equal keys without a word
+        read_yaml(file)
     PARAMS = validate(config)
 except InputError as error:
     sys.exit(str(error))
