@@ -11,7 +11,7 @@ from ucl.files import write_json, write_parquet
 from ucl.reporting.tables import save_table
 from ucl.reporting.tracking import Run, write_runs
 
-__all__ = ["Collected", "Files", "write_collected"]
+__all__ = ["Collected", "Files", "by_name", "headline_of", "write_collected"]
 
 Files = Mapping[str, Sequence[Path]]  # a rule's named inputs
 
@@ -25,6 +25,17 @@ class Collected:
     tables: Mapping[str, pd.DataFrame]  # by the stem of their file
     runs: Sequence[Run]  # for MLflow
     frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # for figures, by the name of the output
+
+
+def by_name(files: Any) -> dict[str, list[Path]]:
+    """A rule's named inputs or outputs, each as a list of paths."""
+    return {name: [Path(file) for file in ([own] if isinstance(own, str) else own)] for name, own in files.items()}
+
+
+def headline_of(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Recall@1 of the methods that every experiment in a Gaussian world has, by the names that DVC compares."""
+    names = {"direct": "direct", "bridge": "monte_carlo_normalized", "trained": "ground_truth", "exact": "bayes"}
+    return {name: methods[method]["recall_at_1"] for name, method in names.items() if method in methods}
 
 
 def write_collected(

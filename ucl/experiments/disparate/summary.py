@@ -7,7 +7,7 @@ import pandas as pd
 
 from ucl.experiments.disparate.config import Disparate
 from ucl.files import read_parquet
-from ucl.reporting.collected import Collected, Files
+from ucl.reporting.collected import Collected, Files, headline_of
 from ucl.reporting.tracking import Run, flatten
 
 __all__ = ["collect", "learning_curves", "summarise", "tabulate"]
@@ -77,11 +77,9 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
         )
         for (protocol, key, method), metrics in learning_curves(curves).items()
     ]
-    held_out = summary["held_out"][keys[0]]
-    names = {"direct": "direct", "bridge": "monte_carlo_normalized", "trained": "ground_truth", "exact": "bayes"}
     return Collected(
         metrics=summary,
-        headline={name: held_out[method]["recall_at_1"] for name, method in names.items()},
+        headline=headline_of(summary["held_out"][keys[0]]),
         tables={"disparate": tabulate(summary, differences)},
         runs=runs,
     )

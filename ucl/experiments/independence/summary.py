@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from ucl.files import read_parquet
-from ucl.reporting.collected import Collected, Files
+from ucl.reporting.collected import Collected, Files, headline_of
 from ucl.reporting.tracking import Run, flatten
 
 __all__ = ["collect", "summarise", "tabulate"]
@@ -53,11 +53,9 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
         for noise, methods in summary.items()
         for method, entry in methods.items()
     ]
-    loudest = list(summary.values())[-1]
-    names = {"direct": "direct", "bridge": "monte_carlo_normalized", "trained": "ground_truth", "exact": "bayes"}
     return Collected(
         metrics=summary,
-        headline={name: loudest[method]["recall_at_1"] for name, method in names.items()},
+        headline=headline_of(list(summary.values())[-1]),
         tables={"independence": tabulate(summary)},
         runs=runs,
     )

@@ -1,13 +1,14 @@
 """Experiment `peers`: every way to bridge on every world whose truth is known, against the same exact scorer."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import pandas as pd
 
 from ucl.experiments.peers.methods import GIVEN_B, REFERENCES
 from ucl.files import read_parquet
-from ucl.reporting.collected import Collected, Files
+from ucl.reporting.collected import Collected, Files, headline_of
 from ucl.reporting.tracking import Run, flatten
 from ucl.statistics.intervals import student_half_width
 
@@ -82,13 +83,11 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
         for scene, methods in summary.items()
         for method, entry in methods.items()
     ]
-    names = {"direct": "direct", "bridge": "monte_carlo_normalized", "trained": "ground_truth", "exact": "bayes"}
-    found: dict[str, list[Any]] = {
-        name: [entries[m]["recall_at_1"] for entries in summary.values() if m in entries] for name, m in names.items()
-    }
+    by_scene = [headline_of(entries) for entries in summary.values()]
+    found = {name: [own[name] for own in by_scene if name in own] for name in dict.fromkeys(chain(*by_scene))}
     return Collected(
         metrics=summary,
-        headline={name: sum(values) / len(values) for name, values in found.items() if values},
+        headline={name: sum(values) / len(values) for name, values in found.items()},
         tables={"peers": tabulate(summary), "peers_all": verdicts(tables)},
         runs=runs,
     )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ucl.experiments.synthetic.methods import METHODS, REFERENCE
 from ucl.files import digest, read_parquet
-from ucl.reporting.collected import Collected, Files
+from ucl.reporting.collected import Collected, Files, headline_of
 from ucl.reporting.names import PROTOCOLS
 from ucl.reporting.tracking import Run, flatten
 
@@ -117,15 +117,8 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
     ]
     return Collected(
         metrics=summary,
-        headline=_headline(summary),
+        headline=headline_of(next(iter(summary["held_out"].values()))),
         tables={"synthetic": tabulate_epochs(summary), "synthetic_candidates": tabulate_candidates(candidates)},
         runs=runs,
         frames={"epochs": epochs, "candidates": candidates},
     )
-
-
-def _headline(summary: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]) -> dict[str, float]:
-    """Held out, the first critic."""
-    methods = next(iter(summary["held_out"].values()))
-    names = {"direct": "direct", "bridge": "monte_carlo_normalized", "trained": "ground_truth", "exact": "bayes"}
-    return {name: methods[method]["recall_at_1"] for name, method in names.items()}
