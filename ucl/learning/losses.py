@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ucl.core.exponential import exp_
 
-__all__ = ["info_nce", "info_nce_with_slope"]
+__all__ = ["info_nce"]
 
 
 def info_nce(logits: Float[Tensor, "*s n n"]) -> Float[Tensor, "*s"]:
@@ -20,21 +20,17 @@ def info_nce(logits: Float[Tensor, "*s n n"]) -> Float[Tensor, "*s"]:
     return loss
 
 
-def info_nce_with_slope(logits: Float[Tensor, "*s n n"]) -> tuple[Float[Tensor, "*s"], Float[Tensor, "*s n n"]]:
-    """`info_nce` and its gradient, (softmax over rows + softmax over columns - 2 I) / 2n, found on the way."""
-    rows, columns = torch.log_softmax(logits, -1), torch.log_softmax(logits, -2)
-    positives = rows.diagonal(dim1=-2, dim2=-1) + columns.diagonal(dim1=-2, dim2=-1)
-    slope = exp_(rows).add_(exp_(columns))
-    slope.diagonal(dim1=-2, dim2=-1).sub_(2)
-    return -positives.mean(-1) / 2, slope.div_(2 * logits.shape[-1])
-
-
 class _InfoNCE(torch.autograd.Function):
+    """The gradient, (softmax over rows + softmax over columns - 2 I) / 2n, is found on the way."""
+
     @staticmethod
     def forward(ctx: Any, logits: Float[Tensor, "*s n n"]) -> Float[Tensor, "*s"]:
-        losses, slope = info_nce_with_slope(logits)
-        ctx.save_for_backward(slope)
-        return losses
+        rows, columns = torch.log_softmax(logits, -1), torch.log_softmax(logits, -2)
+        positives = rows.diagonal(dim1=-2, dim2=-1) + columns.diagonal(dim1=-2, dim2=-1)
+        slope = exp_(rows).add_(exp_(columns))
+        slope.diagonal(dim1=-2, dim2=-1).sub_(2)
+        ctx.save_for_backward(slope.div_(2 * logits.shape[-1]))
+        return -positives.mean(-1) / 2
 
     @staticmethod
     @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]

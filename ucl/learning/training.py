@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from tqdm import tqdm
 
 from ucl.core.critics import CRITICS, Critic
-from ucl.learning.backward import vjp
 from ucl.learning.encoders import share, stack
-from ucl.learning.losses import info_nce_with_slope
+from ucl.learning.losses import info_nce
 
 __all__ = ["ContrastiveModel", "Optimisation", "train"]
 
@@ -103,17 +101,13 @@ class _Step:
     """A step of training. Its operations are small, so what costs is their number.
 
     Encoders of the same layers and shapes that see one batch each are trained as one stack, and all pairs are scored
-    at once. Gradients are pulled back without autograd. The optimiser sees one vector, of which all parameters are
-    views, the model's own included.
+    at once; the model's own parameters are views of the stacks'.
     """
 
     def __init__(self, model: ContrastiveModel, data: Pairs, optimisation: Optimisation) -> None:
         self.model, self.penalty = model, optimisation.norm_penalty
         inputs = {(pair, side): x for pair, both in data.items() for side, x in enumerate(both)}
         stacks = [(stack(encoders).train(), encoders, calls) for encoders, calls in _plan(model, list(inputs))]
-        parameters = [model.log_scale, *(p for whole, *_ in stacks for p in whole.parameters())]
-        self.vector = nn.Parameter(parameters_to_vector(parameters))
-        vector_to_parameters(self.vector, parameters)
         for whole, encoders, _ in stacks:
             share(whole, encoders)
         self.calls = [_Call(whole, seats, [inputs[s] for s in seats]) for whole, _, calls in stacks for seats in calls]
@@ -122,50 +116,29 @@ class _Step:
         self.left = next((c.seats for c in self.calls if {pair for pair, _ in c.seats} == set(data)), first)
         self.right = [(pair, 1 - side) for pair, side in self.left]
         self.pairs = [pair for pair, _ in self.left]
-        self.optimiser = torch.optim.Adam([self.vector], lr=optimisation.learning_rate, fused=True)
+        parameters = [model.log_scale, *(p for whole, *_ in stacks for p in whole.parameters())]
+        self.optimiser = torch.optim.Adam(parameters, lr=optimisation.learning_rate, fused=True)
 
-    @torch.no_grad()
     def __call__(self, rows: slice) -> Float[Tensor, "pairs s"]:
         """Take a step on these rows of the epoch; returns the InfoNCE of every pair."""
-        losses, gradients = self._gradients(rows)
-        self.vector.grad = torch.cat([gradient.flatten() for gradient in gradients])
-        self.optimiser.step()
-        return losses
-
-    def _gradients(self, rows: slice) -> tuple[Float[Tensor, "pairs s"], list[Tensor]]:
-        """The losses, and the gradient of their sum: the models share no parameter, so it trains each alone."""
-        outputs, pulls = zip(*(call.forward(call.epoch[:, rows]) for call in self.calls), strict=True)
-        blocks = [(call.seats, output) for call, output in zip(self.calls, outputs, strict=True)]
-        losses, for_log_scale, for_x, for_y = self._compare(_pick(self.left, blocks), _pick(self.right, blocks))
-        arriving = [(self.left, for_x), (self.right, for_y)]
-        found: dict[nn.Module, list[Tensor]] = {}
-        for call, pull in zip(self.calls, pulls, strict=True):
-            own, _ = pull(_pick(call.seats, arriving))
-            before = found.get(call.encoder)
-            found[call.encoder] = [a + b for a, b in zip(before, own, strict=True)] if before else own
-        return losses, [for_log_scale, *chain.from_iterable(found.values())]
-
-    def _compare(
-        self, x: Float[Tensor, "b n d"], y: Float[Tensor, "b n d"]
-    ) -> tuple[Float[Tensor, "pairs s"], Float[Tensor, " s"], Float[Tensor, "b n d"], Float[Tensor, "b n d"]]:
-        """The losses, and the gradients for the logarithms of the scales, for x and for y."""
-        count = len(self.pairs)
-        scale = self.model.log_scale.exp().repeat(count)[:, None, None]
-        scores, pull = CRITICS[self.model.critic_name].vjp(x, y, scale)
-        losses, slope = info_nce_with_slope(scores)
-        for_log_scale = torch.linalg.vecdot(slope.flatten(1), scores.flatten(1))  # scores are proportional to the scale
-        for_x, for_y = pull(slope)
+        blocks = [(call.seats, call.encoder(call.epoch[:, rows])) for call in self.calls]
+        x, y = _pick(self.left, blocks), _pick(self.right, blocks)
+        scale = self.model.log_scale.exp().repeat(len(self.pairs))[:, None, None]
+        losses = info_nce(CRITICS[self.model.critic_name].similarity(x, y, scale)).view(len(self.pairs), -1)
+        total = losses.sum()  # models share no parameter, so the gradient of the sum trains each alone
         if self.penalty:
-            weight = 2 * self.penalty / x.shape[1]
-            for_x, for_y = for_x.add(x, alpha=weight), for_y.add(y, alpha=weight)
-        return losses.view(count, -1), for_log_scale.view(count, -1).sum(0), for_x, for_y
+            total = total + self.penalty * (x.square().sum() + y.square().sum()) / x.shape[1]
+        self.optimiser.zero_grad()
+        total.backward()
+        self.optimiser.step()
+        return losses.detach()
 
 
 class _Call:
     """An encoder on the batches of some seats, and the rows of their data in the order of an epoch."""
 
     def __init__(self, encoder: nn.Module, seats: list[Seat], inputs: list[Float[Tensor, "s _ d"]]) -> None:
-        self.encoder, self.forward, self.seats = encoder, vjp(encoder), seats
+        self.encoder, self.seats = encoder, seats
         rows = [x.flatten(0, 1) for x in inputs]
         self.starts = [0, *accumulate(len(x) for x in rows)][:-1]
         self.data = torch.cat(rows)
