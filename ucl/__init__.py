@@ -9,23 +9,40 @@ if TYPE_CHECKING:
     from ucl.core.critics import Cosine, Dot, NegativeL2, NegativeSquaredL2
     from ucl.core.result import BridgeResult, merge
     from ucl.errors import InputError
+    from ucl.trust.calibrate import Calibration, calibrate
+    from ucl.trust.check import check
+    from ucl.trust.findings import Finding, Findings
 
 __all__ = [
     "Bank",
     "Bridge",
     "BridgeResult",
+    "Calibration",
     "Candidates",
     "Cosine",
     "Dot",
+    "Finding",
+    "Findings",
     "InputError",
     "NegativeL2",
     "NegativeSquaredL2",
     "Retrieval",
+    "calibrate",
+    "check",
     "log_sum_exp_scores",
     "merge",
 ]
 __version__ = "0.1.0"
-_MODULES = ("ucl.errors", "ucl.core.critics", "ucl.core.bank", "ucl.core.bridge", "ucl.core.result")
+_MODULES = (
+    "ucl.errors",
+    "ucl.core.critics",
+    "ucl.core.bank",
+    "ucl.core.bridge",
+    "ucl.core.result",
+    "ucl.trust.findings",
+    "ucl.trust.calibrate",
+    "ucl.trust.check",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
 """Libraries that come only with an extra of the package: which brings which, told in one line where one is missing.
 
-`pip install ucl` brings what `ucl.core`, `ucl.learning`, `ucl.worlds`, `ucl.peers` and the command need; the rooms that
-need more ask for it first.
+`pip install ucl` brings what `ucl.core`, `ucl.learning`, `ucl.worlds`, `ucl.peers`, `ucl.trust` and the command need;
+the rooms that need more ask for it first.
 """
 
 from importlib.util import find_spec

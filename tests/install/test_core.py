@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(900 if os.environ.get(FROM_REGISTRY) else 300)
 
 HELP = [
     [], ["score"], ["retrieve"], ["bank"], ["bank", "build"], ["maze"], ["maze", "list"], ["maze", "play"], ["params"],
-    ["track"],
+    ["track"], ["check"], ["calibrate"],
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from ucl.core.critics import CRITICS, Critic
 from ucl.core.readers import Rows, as_rows
 from ucl.errors import InputError
 
-__all__ = ["bridge", "critic", "load", "rows"]
+__all__ = ["bank_with_critics", "bridge", "critic", "lines", "load", "rows"]
 
 
 def critic(kind: str, scale: float, side: str) -> Critic:
@@ -26,6 +26,33 @@ def bridge(
     """The bridge that the options describe."""
     critics = critic(ab, ab_scale, "ab"), critic(bc, bc_scale, "bc")
     return Bridge(*critics, _bank(source, for_c), normalize=normalize)
+
+
+def bank_with_critics(
+    source: str, for_c: str | None, ab: tuple[str, float | None], bc: tuple[str, float | None]
+) -> tuple[Bank, tuple[Critic, Critic]]:
+    """A bank, and critics by kind and scale; those that a prepared bank was made for where no scale is given."""
+    bank = _bank(source, for_c)
+    known = bank.critics or (None, None)
+    given = zip((ab, bc), ("ab", "bc"), known, strict=True)
+    critics = [_known_or_given(kind, scale, side, was) for (kind, scale), side, was in given]
+    return bank, (critics[0], critics[1])
+
+
+def _known_or_given(kind: str, scale: float | None, side: str, known: tuple[str, float] | None) -> Critic:
+    if scale is not None:
+        return critic(kind, scale, side)
+    if known is None:
+        raise InputError(f"--{side}-scale is missing: give exp(logit_scale) of the model, or find it by ucl calibrate")
+    return critic(*known, side)
+
+
+def lines(path: Path, name: str) -> list[str]:
+    """A text file's lines."""
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"--{name}: {path} is no text in UTF-8; write one text a line") from None
 
 
 def rows(source: str, name: str) -> Rows:

@@ -1,0 +1,73 @@
+"""The commands `ucl check` and `ucl calibrate`: is a bank what it should be, and which scale do known pairs ask for?"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ucl.cli.scoring import AB, BC, FILES, Json, Kind
+
+__all__ = ["calibrate", "check"]
+
+Scale = float | None
+Pair = tuple[str, str] | None
+
+
+def check(
+    for_a: Annotated[str, typer.Argument(help=f"B as the A-B model embeds it, or a prepared bank's folder. {FILES}")],
+    for_c: Annotated[str | None, typer.Argument(help="The same samples as the B-C model embeds them.")] = None,
+    ab_scale: Annotated[Scale, typer.Option(help="Scale of the A-B critic; a prepared bank knows it.")] = None,
+    bc_scale: Annotated[Scale, typer.Option(help="Scale of the B-C critic; a prepared bank knows it.")] = None,
+    ab: AB = Kind.cosine,
+    bc: BC = Kind.cosine,
+    queries_a: Annotated[str | None, typer.Option(help="Queries A: does the bank cover them?")] = None,
+    queries_c: Annotated[str | None, typer.Option(help="Candidates C, likewise.")] = None,
+    pairs_ab: Annotated[Pair, typer.Option(help="Known pairs of A and B as that model embeds them.")] = None,
+    pairs_bc: Annotated[Pair, typer.Option(help="Known pairs of B and C as that model embeds them.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="The texts of the bank, one a line.")] = None,
+    cut_texts: Annotated[Path | None, typer.Option(help="The texts as the models saw them, one a line.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Is this bank what you think it is? Exit code 1 where something is wrong.
+
+    Example: ucl check b1.npy b2.npy --ab-scale 100 --bc-scale 18.6
+    """
+    from ucl.cli import inputs
+    from ucl.trust.check import check as check_bank
+
+    bank, critics = inputs.bank_with_critics(for_a, for_c, (ab, ab_scale), (bc, bc_scale))
+    lines = [
+        None if path is None else inputs.lines(path, name) for path, name in ((texts, "texts"), (cut_texts, "cut"))
+    ]
+    found = check_bank(
+        bank,
+        *critics,
+        queries_a=queries_a,
+        queries_c=queries_c,
+        pairs_ab=pairs_ab,
+        pairs_bc=pairs_bc,
+        texts=lines[0],
+        cut_texts=lines[1],
+    )
+    typer.echo(found.to_json() if as_json else str(found))
+    if found.level == "error":
+        raise typer.Exit(1)
+
+
+def calibrate(
+    x: Annotated[str, typer.Argument(help=f"One side of known pairs. {FILES}")],
+    y: Annotated[str, typer.Argument(help="The other side, row by row, of the same model.")],
+    critic: Annotated[Kind, typer.Option(help="Critic of the model.")] = Kind.cosine,
+    as_json: Json = False,
+) -> None:
+    """The scale of a critic that known pairs ask for, with its 95 % interval, by InfoNCE.
+
+    Example: ucl calibrate images.npy captions.npy
+    """
+    from ucl.trust.calibrate import calibrate as fit
+
+    found = fit(x, y, str(critic))
+    numbers = {k: None if v == float("inf") else v for k, v in asdict(found).items()}
+    typer.echo(json.dumps(numbers, allow_nan=False) if as_json else str(found))
