@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ucl.core.bank import Bank
-    from ucl.core.bridge import Bridge, Candidates, Retrieval, log_sum_exp_scores
+    from ucl.core.bridge import Bridge, Candidates, Explanation, Retrieval, log_sum_exp_scores
     from ucl.core.critics import Cosine, Dot, NegativeL2, NegativeSquaredL2
+    from ucl.core.reliability import ThinBankWarning
     from ucl.core.result import BridgeResult, merge
     from ucl.errors import InputError
 
@@ -17,15 +18,24 @@ __all__ = [
     "Candidates",
     "Cosine",
     "Dot",
+    "Explanation",
     "InputError",
     "NegativeL2",
     "NegativeSquaredL2",
     "Retrieval",
+    "ThinBankWarning",
     "log_sum_exp_scores",
     "merge",
 ]
 __version__ = "0.1.0"
-_MODULES = ("ucl.errors", "ucl.core.critics", "ucl.core.bank", "ucl.core.bridge", "ucl.core.result")
+_MODULES = (
+    "ucl.errors",
+    "ucl.core.critics",
+    "ucl.core.bank",
+    "ucl.core.bridge",
+    "ucl.core.result",
+    "ucl.core.reliability",
+)
 
 
 def __getattr__(name: str) -> Any:

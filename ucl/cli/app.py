@@ -8,7 +8,7 @@ import typer
 
 from ucl import __version__
 from ucl.cli.maze import maze_app
-from ucl.cli.scoring import bank_app, retrieve, score
+from ucl.cli.scoring import bank_app, explain, retrieve, score
 from ucl.cli.workflow import params, track
 from ucl.errors import InputError
 from ucl.extras import remedy
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command()(score)
 app.command()(retrieve)
+app.command()(explain)
 app.add_typer(bank_app, name="bank")
 app.add_typer(maze_app, name="maze")
 app.command()(params)

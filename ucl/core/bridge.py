@@ -14,7 +14,8 @@ from torch import Tensor
 
 from ucl.core.bank import Bank, represent
 from ucl.core.candidates import Candidates
-from ucl.core.critics import Critic, check_critic, described
+from ucl.core.critics import CRITICS, Critic, check_critic, described
+from ucl.core.explanation import Explanation, explain_pair
 from ucl.core.fingerprint import Seal, fingerprint
 from ucl.core.gradient import attach, critic_pairs
 from ucl.core.log_sum_exp import Exponentials, LogSums, log_sums
@@ -35,7 +36,7 @@ from ucl.core.scores import (
 )
 from ucl.errors import InputError
 
-__all__ = ["Bridge", "Candidates", "Retrieval", "log_sum_exp_scores"]
+__all__ = ["Bridge", "Candidates", "Explanation", "Retrieval", "log_sum_exp_scores"]
 
 PREPARED_BLOCK = 4096  # samples in a block of prepared candidates
 TILE = 2**24  # entries of the grid that `retrieve` holds at once
@@ -72,6 +73,19 @@ class Bridge:
         self.normalize = normalize
         self._warned = False  # of answers that rest on one sample
         self.dtype = None if dtype is None else _dtype(dtype)
+
+    @classmethod
+    def of(cls, bank: Bank, *, normalize: bool = False, dtype: str | torch.dtype | None = None) -> "Bridge":
+        """The bridge that a prepared bank was prepared for: it knows its critics and their scales."""
+        if bank.critics is None:
+            raise InputError("only a prepared bank knows its critics: got one that is not; use Bridge(ab, bc, bank)")
+        ab, bc = (CRITICS[kind](scale) for kind, scale in bank.critics)
+        return cls(ab, bc, bank, normalize=normalize, dtype=dtype)
+
+    def __repr__(self) -> str:
+        kind = ", normalised" if self.normalize else ""
+        sides = ", ".join(f"{critic.name} of scale {critic.number:g}" for critic in (self.ab, self.bc))
+        return f"Bridge({sides}, {self.bank}{kind})"
 
     def score(self, a: Any, c: "Any | Candidates", *, progress: bool = True) -> BridgeResult:
         """Score every row of `a` [n, d1] against every row of `c` [k, d2], or against prepared candidates.
@@ -163,6 +177,22 @@ class Bridge:
         plain = [indices, sound] if form.torch_in else [part.cpu().numpy() for part in (indices, sound)]
         numbers = [form.give(part) for part in (scores, errors, effective)]
         return Retrieval(plain[0], numbers[0], numbers[1], numbers[2], plain[1], _named(c, indices))
+
+    def explain(self, a: Any, c: Any, top: int = 10) -> Explanation:
+        """The `top` samples of the bank that carry the score of one pair: a row `a` [d1] and a row `c` [d2].
+
+        A matrix of one row will do as well.
+        """
+        rows = [x[None] if getattr(x, "ndim", 2) == 1 else x for x in (a, c)]
+        (queries, candidates, _), samples = self._inputs(*rows), len(self.bank)
+        if len(queries) != 1 or len(candidates) != 1:
+            raise InputError(
+                f"explain takes one pair: got {len(queries)} and {len(candidates)} rows; give a[i] and c[j]"
+            )
+        if not 1 <= top <= samples:
+            raise InputError(f"top must be between 1 and the number of samples, {samples}: got {top}")
+        with full_precision(queries.device):
+            return explain_pair((self.ab, self.bc), self.bank, queries.detach(), candidates.detach(), top)
 
     def _best(self, rows: Tensor, c: "Tensor | Candidates", width: int, k: int, progress: bool) -> tuple[Tensor, ...]:
         """Scores, indices, standard errors, effective samples and reliability of some queries' best, [n, k] each."""

@@ -41,7 +41,7 @@ __all__ = [
     "warn_if_thin",
 ]
 
-FEWEST = 20.0  # effective samples of a reliable answer
+FEWEST = 40.0  # effective samples of a reliable answer
 TAIL = 256  # weights that the shape is fitted to, at most: a longer tail is slower and no nearer to the extremes
 SMALLEST = 5  # weights below which there is no shape
 CHUNK = 2**22  # numbers held at once

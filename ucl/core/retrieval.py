@@ -30,6 +30,11 @@ class Retrieval:
         named = "" if self.ids is None else ", with ids"
         return f"Retrieval({k} best candidates of {n} queries{named}, {share:.0%} of answers reliable)"
 
+    def cpu(self) -> "Retrieval":
+        """The same as tensors on the CPU."""
+        names = ("indices", "scores", "standard_errors", "effective_samples", "reliable")
+        return Retrieval(**{name: torch.as_tensor(getattr(self, name)).cpu() for name in names}, ids=self.ids)
+
 
 def merge_best(best: tuple[Tensor, Tensor] | None, tile: Tensor, start: int, k: int) -> tuple[Tensor, Tensor]:
     """The best `k` of what was found so far and of a new tile of scores whose first column is candidate `start`."""
