@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ucl.core.bank import Bank
-    from ucl.core.bridge import Bridge, Candidates, Retrieval, log_sum_exp_scores
+    from ucl.core.bridge import Bridge, Candidates, Explanation, Retrieval, log_sum_exp_scores
     from ucl.core.critics import Cosine, Dot, NegativeL2, NegativeSquaredL2
+    from ucl.core.reliability import ThinBankWarning
     from ucl.core.result import BridgeResult, merge
     from ucl.errors import InputError
     from ucl.trust.calibrate import Calibration, calibrate
@@ -21,12 +22,14 @@ __all__ = [
     "Candidates",
     "Cosine",
     "Dot",
+    "Explanation",
     "Finding",
     "Findings",
     "InputError",
     "NegativeL2",
     "NegativeSquaredL2",
     "Retrieval",
+    "ThinBankWarning",
     "calibrate",
     "check",
     "log_sum_exp_scores",
@@ -42,6 +45,7 @@ _MODULES = (
     "ucl.trust.findings",
     "ucl.trust.calibrate",
     "ucl.trust.check",
+    "ucl.core.reliability",
 )
 
 

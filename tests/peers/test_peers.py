@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+import ucl.peers
 from ucl.core.critics import Cosine, Dot, NegativeL2, NegativeSquaredL2
 from ucl.errors import InputError
 from ucl.learning.training import Optimisation
@@ -36,6 +37,22 @@ def close(found, expected, **tolerance):
 
 def test_direct():
     close(scores(Direct()), [[-2.0, -1.0]])  # |1 - 3| and |1 - 0| at scale 1
+
+
+def test_every_bridge_is_public_and_retrieves():
+    bank = SharedBank(*(torch.randn(60, 4, generator=generator(i)) for i in (1, 2)), Cosine(3.0), Cosine(2.0))
+    a, c = (torch.randn(n, 4, generator=generator(n)) for n in (5, 9))
+    for method in PEERS:
+        assert getattr(ucl.peers, method.__name__) is method
+        assert method.__name__ in ucl.peers.__all__
+        if method is not CMCR and method().applies(bank):
+            peer = method().fit(bank)
+            best, scores = peer.retrieve(a, c, k=3), peer.score(a, c)
+            torch.testing.assert_close(best.scores, scores.sort(descending=True, stable=True).values[:, :3])
+            assert torch.equal(best.indices, scores.sort(descending=True, stable=True).indices[:, :3])
+            assert repr(peer) == f"{method.__name__}(fitted on 60 samples)"
+    with pytest.raises(InputError, match="k must be between 1 and the number of candidates, 9: got 10"):
+        peer.retrieve(a, c, k=10)
 
 
 def test_direct_needs_one_space():

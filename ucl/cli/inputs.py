@@ -1,6 +1,7 @@
-"""What the command is given, as the engine takes it: rows, critics and banks."""
+"""What the command is given, as the engine takes it: rows, their ids, critics and banks."""
 
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -10,41 +11,44 @@ from ucl.core.critics import CRITICS, Critic
 from ucl.core.readers import Rows, as_rows
 from ucl.errors import InputError
 
-__all__ = ["bank_with_critics", "bridge", "critic", "lines", "load", "rows"]
+__all__ = ["bank", "bridge", "critic", "critics", "lines", "load", "names", "row_of", "rows"]
 
 
-def critic(kind: str, scale: float, side: str) -> Critic:
-    """The critic of one side (`ab`, `bc`) with the scale it was trained with."""
+def critic(kind: str | None, scale: float | None, side: str, known: tuple[str, float] | None = None) -> Critic:
+    """The critic of one side (`ab`, `bc`) with the scale it was trained with; what is not given a built bank knows."""
+    kind = str(kind or (known[0] if known else "cosine"))
+    scale = known[1] if scale is None and known else scale
+    if scale is None:
+        raise InputError(
+            f"--{side}-scale is missing: give exp(logit_scale) of the model, or a bank that `ucl bank build` made"
+        )
     if not 0 < scale < float("inf"):
         raise InputError(f"--{side}-scale must be positive and finite: got {scale}; give exp(logit_scale) of the model")
-    return CRITICS[str(kind)](scale)
+    return CRITICS[kind](scale)
+
+
+def critics(
+    built: Bank, ab: str | None, ab_scale: float | None, bc: str | None, bc_scale: float | None
+) -> tuple[Critic, Critic]:
+    """Both critics, as the options say or the bank was built for; options that disagree with the bank are refused."""
+    known = built.critics or (None, None)
+    both = critic(ab, ab_scale, "ab", known[0]), critic(bc, bc_scale, "bc", known[1])
+    built.check_critics(*both)
+    return both
 
 
 def bridge(
-    ab: str, ab_scale: float, bc: str, bc_scale: float, source: str, for_c: str | None, normalize: bool
+    ab: str | None,
+    ab_scale: float | None,
+    bc: str | None,
+    bc_scale: float | None,
+    source: str,
+    for_c: str | None,
+    normalize: bool,
 ) -> Bridge:
     """The bridge that the options describe."""
-    critics = critic(ab, ab_scale, "ab"), critic(bc, bc_scale, "bc")
-    return Bridge(*critics, _bank(source, for_c), normalize=normalize)
-
-
-def bank_with_critics(
-    source: str, for_c: str | None, ab: tuple[str, float | None], bc: tuple[str, float | None]
-) -> tuple[Bank, tuple[Critic, Critic]]:
-    """A bank, and critics by kind and scale; those that a prepared bank was made for where no scale is given."""
-    bank = _bank(source, for_c)
-    known = bank.critics or (None, None)
-    given = zip((ab, bc), ("ab", "bc"), known, strict=True)
-    critics = [_known_or_given(kind, scale, side, was) for (kind, scale), side, was in given]
-    return bank, (critics[0], critics[1])
-
-
-def _known_or_given(kind: str, scale: float | None, side: str, known: tuple[str, float] | None) -> Critic:
-    if scale is not None:
-        return critic(kind, scale, side)
-    if known is None:
-        raise InputError(f"--{side}-scale is missing: give exp(logit_scale) of the model, or find it by ucl calibrate")
-    return critic(*known, side)
+    built = bank(source, for_c)
+    return Bridge(*critics(built, ab, ab_scale, bc, bc_scale), built, normalize=normalize)
 
 
 def lines(path: Path, name: str) -> list[str]:
@@ -60,6 +64,24 @@ def rows(source: str, name: str) -> Rows:
     return as_rows(source, name)
 
 
+def names(given: Rows) -> list[Any]:
+    """What a file calls its rows; their numbers where it does not."""
+    ids = given.ids()
+    return [x if isinstance(x, int | str) else str(x) for x in (range(len(given)) if ids is None else ids.to_pylist())]
+
+
+def row_of(given: Rows, name: str) -> int:
+    """The row that is called `name`, or, where rows have no ids, the row of this number."""
+    known = [str(one) for one in names(given)]
+    found = [row for row, one in enumerate(known) if one == name]
+    if len(found) != 1:
+        what = "no row" if not found else f"{len(found)} rows"
+        raise InputError(
+            f"{given.name}: {what} of {given.path or 'the file'} called {name!r}: expected one, such as {known[0]!r}"
+        )
+    return found[0]
+
+
 def load(given: Rows, device: str) -> Tensor:
     """All rows, on the device where scores are computed."""
     block = given.read(0, len(given))
@@ -69,7 +91,8 @@ def load(given: Rows, device: str) -> Tensor:
         raise InputError(f"--device {device}: {str(error).splitlines()[0]}; use --device cpu") from None
 
 
-def _bank(source: str, for_c: str | None) -> Bank:
+def bank(source: str, for_c: str | None) -> Bank:
+    """A bank from files, or one that was built."""
     folder = Path(source)
     if not folder.is_dir():
         return Bank(source, for_c)

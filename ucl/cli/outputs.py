@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from ucl.core.reliability import warn_if_thin
 from ucl.core.result import BridgeResult
 from ucl.errors import InputError
 
@@ -19,6 +21,8 @@ __all__ = ["check_grid", "check_suffix", "telling", "write"]
 
 PAIR_BYTES = 40  # of memory per pair of a query and a candidate at the peak of `ucl score`: three grids and their sums
 Grids = Mapping[str, np.ndarray]
+Ids = tuple[pa.Array | None, pa.Array | None]
+SIDES = ("query", "candidate")
 
 
 def check_suffix(out: Path) -> None:
@@ -37,13 +41,17 @@ def check_grid(n: int, k: int) -> None:
         )
 
 
-def write(result: BridgeResult, temporary: Path, out: Path) -> None:
-    """Write a result under a temporary name, in the format that the name says."""
+def write(result: BridgeResult, temporary: Path, out: Path, ids: Ids = (None, None), reliable: bool = False) -> None:
+    """Write a result under a temporary name, in the format that the name says; `ids` are those of both sides."""
     grids = {"scores": result.scores}
     if out.suffix != ".npy":
-        grids |= {"standard_error": result.standard_error, "effective_sample_size": result.effective_sample_size}
+        effective = result.effective_sample_size
+        grids |= {"standard_error": result.standard_error, "effective_sample_size": effective}
+        grids |= {"reliable": result.reliable} if reliable else {}
+        if not reliable:
+            warn_if_thin(effective)
     with telling(out):
-        WRITERS[out.suffix]({name: grid.cpu().numpy() for name, grid in grids.items()}, temporary)
+        WRITERS[out.suffix]({name: grid.cpu().numpy() for name, grid in grids.items()}, temporary, ids)
 
 
 @contextmanager
@@ -60,29 +68,42 @@ def _refused(out: Path, error: Exception) -> InputError:
     return InputError(f"cannot write {out}: {reason}; nothing was changed")
 
 
-def _write_npz(grids: Grids, path: Path) -> None:
+def _plain(name: Any) -> Any:
+    """An id as NumPy can hold it without pickle."""
+    return name if isinstance(name, int | str) else str(name)
+
+
+def _write_npz(grids: Grids, path: Path, ids: Ids) -> None:
     """What `numpy.savez` writes; that leaves its archive open where the disk is full, and fails once more at exit."""
+    named = {
+        f"{side}_id": np.array(list(map(_plain, known.to_pylist())))
+        for side, known in zip(SIDES, ids, strict=True)
+        if known is not None
+    }
     with ZipFile(path, "w") as archive:
-        for name, grid in grids.items():
+        for name, grid in (*grids.items(), *named.items()):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, grid, allow_pickle=False)
 
 
-def _write_npy(grids: Grids, path: Path) -> None:
+def _write_npy(grids: Grids, path: Path, ids: Ids) -> None:
     np.save(path, grids["scores"], allow_pickle=False)
 
 
-def _write_tensors(grids: Grids, path: Path) -> None:
+def _write_tensors(grids: Grids, path: Path, ids: Ids) -> None:
     save_file({name: np.ascontiguousarray(grid) for name, grid in grids.items()}, path)
 
 
-def _write_table(grids: Grids, path: Path) -> None:
+def _write_table(grids: Grids, path: Path, ids: Ids) -> None:
     n, k = grids["scores"].shape
-    pairs = {"query": np.repeat(np.arange(n), k), "candidate": np.tile(np.arange(k), n)}
+    rows = np.repeat(np.arange(n), k), np.tile(np.arange(k), n)
+    pairs = {
+        side: r if known is None else known.take(pa.array(r)) for side, r, known in zip(SIDES, rows, ids, strict=True)
+    }
     pq.write_table(pa.table(pairs | {name: grid.ravel() for name, grid in grids.items()}), path)
 
 
-WRITERS: dict[str, Callable[[Grids, Path], None]] = {
+WRITERS: dict[str, Callable[[Grids, Path, Ids], None]] = {
     ".npz": _write_npz,
     ".npy": _write_npy,
     ".safetensors": _write_tensors,

@@ -1,56 +1,45 @@
-"""The commands `ucl score`, `ucl retrieve` and `ucl bank build`: bridge scores from files of embeddings."""
+"""The commands `ucl score`, `ucl retrieve`, `ucl explain` and `ucl bank build`: bridge scores from embeddings."""
 
 import json
-from enum import StrEnum
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["bank_app", "retrieve", "score"]
+from ucl.cli.options import (
+    AB,
+    BC,
+    FILES,
+    Answers,
+    BankFile,
+    BankForC,
+    Device,
+    Json,
+    Normalize,
+    Progress,
+    Queries,
+    ScaleAB,
+    ScaleBC,
+)
+
+__all__ = ["bank_app", "explain", "retrieve", "score"]
 
 bank_app = typer.Typer(help="Banks of the shared modality.", no_args_is_help=True)
-
-
-class Kind(StrEnum):
-    """The critics of `ucl.core.critics.CRITICS`, by name."""
-
-    cosine = "cosine"
-    dot = "dot"
-    l2 = "l2"
-    squared_l2 = "squared_l2"
-
-
-FILES = "Embeddings: .npy, .npz, .safetensors or .parquet, a row per sample; FILE:NAME picks one of several arrays."
-Queries = Annotated[str, typer.Argument(metavar="A", help=f"Queries. {FILES}")]
-Answers = Annotated[str, typer.Argument(metavar="C", help="Candidates, likewise.")]
-BankFile = Annotated[
-    str, typer.Option("--bank", help="B as the A-B model embeds it, or a folder that `ucl bank build` made.")
-]
-BankForC = Annotated[str | None, typer.Option(help="The same samples as the B-C model embeds them; omit if shared.")]
-AB = Annotated[Kind, typer.Option("--ab", help="Critic of the A-B model.")]
-BC = Annotated[Kind, typer.Option("--bc", help="Critic of the B-C model.")]
-ScaleAB = Annotated[
-    float, typer.Option("--ab-scale", help="Scale (inverse temperature) the A-B critic was trained with.")
-]
-ScaleBC = Annotated[float, typer.Option("--bc-scale", help="Scale the B-C critic was trained with.")]
-Normalize = Annotated[bool, typer.Option("--normalize", help="Normalise each critic per anchor over the bank.")]
-Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, ...")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show a progress bar for long work.")]
 
 
 def score(
     a: Queries,
     c: Answers,
     bank: BankFile,
-    ab_scale: ScaleAB,
-    bc_scale: ScaleBC,
     out: Annotated[Path, typer.Option(help="Where to write: .npz, .npy (scores alone), .safetensors or .parquet.")],
+    ab_scale: ScaleAB = None,
+    bc_scale: ScaleBC = None,
     bank_for_c: BankForC = None,
-    ab: AB = Kind.cosine,
-    bc: BC = Kind.cosine,
+    ab: AB = None,
+    bc: BC = None,
     normalize: Normalize = False,
+    reliable: Annotated[bool, typer.Option("--reliable", help="Write also which scores are reliable.")] = False,
     device: Device = "cpu",
     as_json: Json = False,
     progress: Progress = True,
@@ -59,7 +48,7 @@ def score(
 
     Example: ucl score a.npy c.npy --bank b1.npy --bank-for-c b2.npy --ab-scale 100 --bc-scale 18.6 --out s.npz
     """
-    from ucl.cli import inputs, outputs
+    from ucl.cli import answers, inputs, outputs
     from ucl.cli.paths import check_apart
     from ucl.files import replacing
 
@@ -68,9 +57,9 @@ def score(
     bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize)
     queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
     outputs.check_grid(len(queries), len(candidates))
-    with replacing(out) as temporary:  # opened first: a place that cannot be written to is told before the work
+    with replacing(out) as temporary, answers.told():  # opened first: a place that cannot be written to is told at once
         result = bridge.score(inputs.load(queries, device), inputs.load(candidates, device), progress=progress)
-        outputs.write(result, temporary, out)
+        outputs.write(result, temporary, out, (queries.ids(), candidates.ids()), reliable)
     n, k, size = len(queries), len(candidates), len(bridge.bank)
     about = {"queries": n, "candidates": k, "bank": size, "recomputed": result.recomputed, "out": str(out)}
     text = f"{n} x {k} scores over a bank of {size} samples, {result.recomputed} recomputed: {out}"
@@ -81,45 +70,100 @@ def retrieve(
     a: Queries,
     c: Answers,
     bank: BankFile,
-    ab_scale: ScaleAB,
-    bc_scale: ScaleBC,
+    ab_scale: ScaleAB = None,
+    bc_scale: ScaleBC = None,
     k: Annotated[int, typer.Option("-k", help="How many candidates per query.")] = 10,
+    out: Annotated[Path | None, typer.Option(help="Write the answers to .parquet or .csv instead.")] = None,
     bank_for_c: BankForC = None,
-    ab: AB = Kind.cosine,
-    bc: BC = Kind.cosine,
+    ab: AB = None,
+    bc: BC = None,
     normalize: Normalize = False,
     device: Device = "cpu",
     as_json: Json = False,
     progress: Progress = True,
 ) -> None:
-    """The best rows of C for every row of A.
+    """The best rows of C for every row of A, by their ids where the files have them, and what the scores are worth.
 
     Example: ucl retrieve a.npy c.npy --bank b.npy --ab-scale 100 --bc-scale 18.6 -k 5 --json
     """
+    from ucl.cli import answers, inputs
+    from ucl.cli.outputs import telling
+    from ucl.cli.paths import check_apart
+    from ucl.files import replacing
+
+    if out is not None:
+        answers.check_suffix(out)
+        check_apart(out, a, c, bank, bank_for_c)
+    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize)
+    queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
+    named = inputs.names(queries), inputs.names(candidates)
+    with replacing(out) if out else nullcontext() as temporary:
+        with answers.told():
+            rows = inputs.load(queries, device), inputs.load(candidates, device)
+            found = bridge.retrieve(*rows, k=k, progress=progress).cpu()
+        if out is not None and temporary is not None:
+            with telling(out):
+                answers.write(answers.table(found, *named), temporary, out)
+    if out is None:
+        for line in answers.lines(found, *named, as_json):
+            typer.echo(line)
+        return
+    about = {"queries": len(queries), "k": k, "reliable": float(found.reliable.double().mean()), "out": str(out)}
+    text = f"the best {k} of {len(candidates)} candidates for {len(queries)} queries, "
+    text += f"{about['reliable']:.0%} of answers reliable: {out}"
+    typer.echo(json.dumps(about) if as_json else text)
+
+
+def explain(
+    a_id: Annotated[str, typer.Argument(metavar="A-ID", help="The query: its id, or its row where there are no ids.")],
+    c_id: Annotated[str, typer.Argument(metavar="C-ID", help="The candidate, likewise.")],
+    a: Queries,
+    c: Answers,
+    bank: BankFile,
+    ab_scale: ScaleAB = None,
+    bc_scale: ScaleBC = None,
+    top: Annotated[int, typer.Option(help="How many samples of the bank to show.")] = 10,
+    bank_for_c: BankForC = None,
+    ab: AB = None,
+    bc: BC = None,
+    as_json: Json = False,
+) -> None:
+    """Why a pair matches: the samples of the bank that carry its score, with their share and both critics' scores.
+
+    Example: ucl explain dog.jpg bark.wav images.parquet sounds.parquet --bank bank/
+    """
     from ucl.cli import inputs
 
-    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize)
-    queries, candidates = (inputs.load(inputs.rows(file, name), device) for file, name in ((a, "a"), (c, "c")))
-    found = bridge.retrieve(queries, candidates, k=k, progress=progress)
-    for query, (indices, scores) in enumerate(zip(found.indices.tolist(), found.scores.tolist(), strict=True)):
-        pairs = zip(indices, scores, strict=True)
-        text = f"{query}\t" + "\t".join(f"{index}:{value:.4f}" for index, value in pairs)
-        typer.echo(json.dumps({"query": query, "candidates": indices, "scores": scores}) if as_json else text)
+    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, False)
+    queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
+    i, j = inputs.row_of(queries, a_id), inputs.row_of(candidates, c_id)
+    found = bridge.explain(queries.read(i, i + 1), candidates.read(j, j + 1), min(top, len(bridge.bank)))
+    shown = zip(found.names, found.shares, found.scores_ab, found.scores_bc, strict=True)
+    keys = ("sample", "share", "score_ab", "score_bc")
+    samples = [dict(zip(keys, values, strict=True)) for values in shown]
+    if as_json:
+        typer.echo(json.dumps({"query": a_id, "candidate": c_id, "score": found.score, "samples": samples}))
+        return
+    typer.echo(f"{a_id} and {c_id}: score {found.score:.4f}, not normalised; {sum(found.shares):.1%} of it from")
+    for one in samples:
+        typer.echo(f"{one['share']:7.2%}  f_AB {one['score_ab']:9.4f}  f_BC {one['score_bc']:9.4f}  {one['sample']}")
 
 
 @bank_app.command()
 def build(
     for_a: Annotated[str, typer.Argument(help=f"B as the A-B model embeds it. {FILES}")],
     out: Annotated[Path, typer.Option(help="Folder to write; a bank that is there is replaced.")],
-    ab_scale: ScaleAB,
-    bc_scale: ScaleBC,
     for_c: Annotated[str | None, typer.Argument(help="The same samples as the B-C model embeds them.")] = None,
-    ab: AB = Kind.cosine,
-    bc: BC = Kind.cosine,
+    ab_scale: ScaleAB = None,
+    bc_scale: ScaleBC = None,
+    ab: AB = None,
+    bc: BC = None,
     as_json: Json = False,
     progress: Progress = True,
 ) -> None:
     """Prepare a bank once: rows of norm one (cosine), in tight blocks, in a folder that is mapped into memory.
+
+    It keeps its samples' ids, its critics and their scales, which need not be given again.
 
     Example: ucl bank build b1.parquet b2.parquet --ab-scale 100 --bc-scale 18.6 --out bank/
     """

@@ -7,21 +7,20 @@ from typing import Annotated
 
 import typer
 
-from ucl.cli.scoring import AB, BC, FILES, Json, Kind
+from ucl.cli.options import AB, BC, FILES, Json, Kind, ScaleAB, ScaleBC
 
 __all__ = ["calibrate", "check"]
 
-Scale = float | None
 Pair = tuple[str, str] | None
 
 
 def check(
     for_a: Annotated[str, typer.Argument(help=f"B as the A-B model embeds it, or a prepared bank's folder. {FILES}")],
     for_c: Annotated[str | None, typer.Argument(help="The same samples as the B-C model embeds them.")] = None,
-    ab_scale: Annotated[Scale, typer.Option(help="Scale of the A-B critic; a prepared bank knows it.")] = None,
-    bc_scale: Annotated[Scale, typer.Option(help="Scale of the B-C critic; a prepared bank knows it.")] = None,
-    ab: AB = Kind.cosine,
-    bc: BC = Kind.cosine,
+    ab_scale: ScaleAB = None,
+    bc_scale: ScaleBC = None,
+    ab: AB = None,
+    bc: BC = None,
     queries_a: Annotated[str | None, typer.Option(help="Queries A: does the bank cover them?")] = None,
     queries_c: Annotated[str | None, typer.Option(help="Candidates C, likewise.")] = None,
     pairs_ab: Annotated[Pair, typer.Option(help="Known pairs of A and B as that model embeds them.")] = None,
@@ -37,7 +36,8 @@ def check(
     from ucl.cli import inputs
     from ucl.trust.check import check as check_bank
 
-    bank, critics = inputs.bank_with_critics(for_a, for_c, (ab, ab_scale), (bc, bc_scale))
+    bank = inputs.bank(for_a, for_c)
+    critics = inputs.critics(bank, ab, ab_scale, bc, bc_scale)
     lines = [
         None if path is None else inputs.lines(path, name) for path, name in ((texts, "texts"), (cut_texts, "cut"))
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -14,10 +15,12 @@ from tqdm import tqdm
 
 from ucl.core.critics import Cosine, Critic, check_critic
 from ucl.core.fingerprint import CHUNK, Fingerprint, Seal, row_hashes
+from ucl.core.matrices import given_ids
 from ucl.core.origin import Piece
 from ucl.core.prepared import FolderWriter, read_folder
 from ucl.core.readers import Rows, as_rows, check_finite, concatenate, in_order_of, rows_between
 from ucl.core.tight_blocks import tight_groups
+from ucl.core.weights import checked_weights, pool
 from ucl.errors import InputError
 
 __all__ = ["Bank", "represent"]
@@ -34,7 +37,10 @@ class Bank:
     maps and files (.npy, .npz, .safetensors, .parquet) are taken; files are read a block at a time, never whole.
 
     `weights` [M], positive, say how much each sample counts: as if it stood in the bank that often. Samples whose rows
-    are equal are one sample with the sum of their weights (see `ucl.core.result`); none are dropped.
+    are equal are one sample with the sum of their weights (see `ucl.core.result`); none are dropped. `ids` [M] are what
+    the samples are called, strings or whole numbers; by default what the `id` of a file says.
+
+    `ids` [M] are what the samples are called (strings or whole numbers); by default what a file's `id` holds.
 
     **A bank is a view.** It copies nothing and holds what the given arrays, tensors and files hold: scores always
     describe what is there when `score` is called, also after a change in place (a bank that is being learned). What is
@@ -47,7 +53,7 @@ class Bank:
     the sides or the weights do not describe the same number of samples.
     """
 
-    def __init__(self, for_a: Any, for_c: Any = None, *, weights: Any = None) -> None:
+    def __init__(self, for_a: Any, for_c: Any = None, *, weights: Any = None, ids: Any = None) -> None:
         self.for_a: Rows = as_rows(for_a, "bank.for_a")
         self.for_c: Rows = self.for_a if for_c is None or for_c is for_a else as_rows(for_c, "bank.for_c")
         self.for_c = in_order_of(self.for_a, self.for_c)
@@ -56,7 +62,8 @@ class Bank:
                 "bank.for_a and bank.for_c must describe the same samples: "
                 f"got {len(self.for_a)} and {len(self.for_c)} rows; embed the same samples with both models"
             )
-        self.weights = None if weights is None else _weights(weights, len(self.for_a))
+        self.weights = None if weights is None else checked_weights(weights, len(self.for_a))
+        self._ids = None if ids is None else given_ids(ids, len(self.for_a))
         self.unit = (False, False)  # whether the rows of for_a and of for_c are known to have norm one
         self.cuts: list[int] | None = None  # where tight blocks end
         self.digest: str | None = None  # of a bank that owns its rows
@@ -70,6 +77,22 @@ class Bank:
 
     def __len__(self) -> int:
         return len(self.for_a)
+
+    def __repr__(self) -> str:
+        widths = " and ".join(str(rows.shape[1]) for rows in self._sides)
+        made = [f"{kind} of scale {scale:g}" for kind, scale in self.critics or ()]
+        kinds = ["weighted"] * (self.weights is not None) + [f"prepared for {' and '.join(made)}"] * bool(made)
+        return f"Bank({', '.join([f'{len(self)} samples, {widths} wide', *kinds])})"
+
+    @property
+    def ids(self) -> pa.Array | None:
+        """What its samples are called: the ids it was given, or those of its files; None where there are none."""
+        if self._ids is None and self.whole is not None:
+            known = self.whole.ids
+            return None if known is None else known.slice(self.start, len(self))
+        if self._ids is None:
+            self._ids = next((ids for rows in self._sides if (ids := rows.ids()) is not None), None)
+        return self._ids
 
     @property
     def shared(self) -> bool:
@@ -294,6 +317,7 @@ class Bank:
             order, pooled = torch.cat(orders), pool(np.concatenate(hashes), self.weights)
             known = {"pooled": pooled, "weights": self.weights}
             weights = {name: values[order] for name, values in known.items() if values is not None}
+            ids = None if self.ids is None else self.ids.take(pa.array(order.numpy()))
             about = {
                 "samples": len(self),
                 "unit": [isinstance(critic, Cosine) for critic in (ab, bc)],
@@ -302,10 +326,10 @@ class Bank:
                 "sizes": sizes,
             }
             if writer is not None:
-                writer.finish(about, weights)
+                writer.finish(about, weights, ids)
                 return Bank.load(writer.path, verify=False)
         sides = {name: torch.cat([part[name] for part in kept]) for name in kept[0] if name != "order"}
-        return _assemble(about, {name: as_rows(side, f"bank.{name}") for name, side in sides.items()}, weights)
+        return _assemble(about, {name: as_rows(side, f"bank.{name}") for name, side in sides.items()}, weights, ids)
 
     @staticmethod
     def load(path: str | Path, *, verify: bool = True) -> "Bank":
@@ -315,9 +339,9 @@ class Bank:
         reads the whole bank once; `verify` False leaves it out for one that is too large for that, and checks shapes
         alone. The files must not be written to while the bank is open: nothing is looked at again.
         """
-        about, sources, weights = read_folder(Path(path), verify)
+        about, sources, weights, ids = read_folder(Path(path), verify)
         sides = {n: concatenate([as_rows(file, f"bank.{n}") for file in files]) for n, files in sources.items()}
-        return _assemble(about, sides, weights)
+        return _assemble(about, sides, weights, ids)
 
     def _parts(self, ab: Critic, bc: Critic, progress: bool) -> Iterator["_Part"]:
         start = 0
@@ -347,40 +371,14 @@ class _Part:
     hashes: np.ndarray
 
 
-def _assemble(about: dict[str, Any], rows: dict[str, Rows], weights: dict[str, Tensor]) -> Bank:
-    bank = Bank(rows["for_a"], rows.get("for_c"), weights=weights.get("weights"))
+def _assemble(about: dict[str, Any], rows: dict[str, Rows], weights: dict[str, Tensor], ids: pa.Array | None) -> Bank:
+    bank = Bank(rows["for_a"], rows.get("for_c"), weights=weights.get("weights"), ids=ids)
     bank.unit = (bool(about["unit"][0]), bool(about["unit"][1]))
     bank.cuts = np.cumsum(about["sizes"]).tolist()
     bank.critics = tuple((str(kind), float(scale)) for kind, scale in about["critics"])
     bank.digest = about.get("digest") or bank.fingerprint()
     bank._pooled = (bank.digest, weights.get("pooled"))
     return bank
-
-
-def _weights(weights: Any, samples: int) -> Float[Tensor, " m"]:
-    """Weights as a copy in float64, checked."""
-    given = weights if isinstance(weights, Tensor) else np.asarray(weights)
-    if isinstance(weights, np.ma.MaskedArray) or given.ndim != 1 or len(given) != samples:
-        kind = f"{type(weights).__name__} of shape {list(given.shape)}"
-        raise InputError(f"weights must be a plain vector of {samples} numbers, one per sample: got {kind}")
-    if isinstance(given, Tensor) and given.requires_grad:
-        raise InputError("weights must be fixed numbers: got a tensor that requires gradients; use .detach()")
-    try:
-        values = torch.as_tensor(given).detach().to("cpu", torch.float64, copy=True)
-    except (TypeError, ValueError):
-        raise InputError(f"weights must be numbers: got {given.dtype}; use numpy.asarray") from None
-    if not bool(((values > 0) & torch.isfinite(values)).all()):
-        raise InputError("weights must be positive and finite: leave out samples that do not count")
-    return values
-
-
-def pool(hashes: np.ndarray, weights: Float[Tensor, " m"] | None) -> Float[Tensor, " m"] | None:
-    """The weight of all samples with the same hash as each; None where no two are alike and there are no weights."""
-    distinct, which = np.unique(hashes, return_inverse=True)
-    if len(distinct) == len(hashes):
-        return weights
-    counts = np.bincount(which, None if weights is None else weights.numpy())
-    return torch.from_numpy(counts[which].astype(np.float64))
 
 
 def represent(critic: Critic, x: Tensor, name: str, unit: bool = False, first: int = 0) -> Tensor:

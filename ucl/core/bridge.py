@@ -4,21 +4,26 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from ucl.core.bank import Bank, represent
 from ucl.core.candidates import Candidates
-from ucl.core.critics import Critic, check_critic, described
+from ucl.core.critics import CRITICS, Critic, check_critic, described
+from ucl.core.explanation import Explanation, explain_pair
 from ucl.core.fingerprint import Seal, fingerprint
 from ucl.core.gradient import attach, critic_pairs
 from ucl.core.log_sum_exp import Exponentials, LogSums, log_sums
 from ucl.core.origin import Origin
-from ucl.core.readers import as_rows
-from ucl.core.result import BridgeResult, Form, Moments
+from ucl.core.readers import Rows, as_rows
+from ucl.core.reliability import EntryTrust, largest_weights, trust_entries, warn_if_thin
+from ucl.core.result import Anchors, BridgeResult, Form, Moments
+from ucl.core.retrieval import Retrieval, merge_best
 from ucl.core.scores import (
     SMALL_SCALE,
     CriticScores,
@@ -31,17 +36,10 @@ from ucl.core.scores import (
 )
 from ucl.errors import InputError
 
-__all__ = ["Bridge", "Candidates", "Retrieval", "log_sum_exp_scores"]
+__all__ = ["Bridge", "Candidates", "Explanation", "Retrieval", "log_sum_exp_scores"]
 
 PREPARED_BLOCK = 4096  # samples in a block of prepared candidates
 TILE = 2**24  # entries of the grid that `retrieve` holds at once
-
-
-class Retrieval(NamedTuple):
-    """The best candidates per query, best first."""
-
-    indices: Any  # [n, k] int64
-    scores: Any  # [n, k]
 
 
 class Bridge:
@@ -73,7 +71,21 @@ class Bridge:
         self.bc: Critic = bc
         self.bank: Bank = bank
         self.normalize = normalize
+        self._warned = False  # of answers that rest on one sample
         self.dtype = None if dtype is None else _dtype(dtype)
+
+    @classmethod
+    def of(cls, bank: Bank, *, normalize: bool = False, dtype: str | torch.dtype | None = None) -> "Bridge":
+        """The bridge that a prepared bank was prepared for: it knows its critics and their scales."""
+        if bank.critics is None:
+            raise InputError("only a prepared bank knows its critics: got one that is not; use Bridge(ab, bc, bank)")
+        ab, bc = (CRITICS[kind](scale) for kind, scale in bank.critics)
+        return cls(ab, bc, bank, normalize=normalize, dtype=dtype)
+
+    def __repr__(self) -> str:
+        kind = ", normalised" if self.normalize else ""
+        sides = ", ".join(f"{critic.name} of scale {critic.number:g}" for critic in (self.ab, self.bc))
+        return f"Bridge({sides}, {self.bank}{kind})"
 
     def score(self, a: Any, c: "Any | Candidates", *, progress: bool = True) -> BridgeResult:
         """Score every row of `a` [n, d1] against every row of `c` [k, d2], or against prepared candidates.
@@ -146,7 +158,11 @@ class Bridge:
         return form.give(scores)
 
     def retrieve(self, a: Any, c: "Any | Candidates", k: int = 10, *, progress: bool = True) -> Retrieval:
-        """The `k` best candidates of each query, without ever holding the whole grid."""
+        """The `k` best candidates of each query and what their scores are worth, without ever holding the whole grid.
+
+        Warns once, as `ThinBankWarning`, where most answers rest on one sample. Their worth takes one pass over the
+        bank more, n k M exponentials.
+        """
         queries, candidates, form = self._inputs(a, c)
         if not 1 <= k <= len(candidates):
             raise InputError(f"k must be between 1 and the number of candidates, {len(candidates)}: got {k}")
@@ -154,15 +170,63 @@ class Bridge:
         found = []
         with torch.no_grad():
             for rows in queries.split(max(1, TILE // width)):
-                best = None
-                for start in range(0, len(candidates), width):
-                    part = c if isinstance(c, Candidates) else candidates[start : start + width]
-                    tile = torch.as_tensor(self.score(rows, part, progress=progress).scores)
-                    best = _merge_best(best, tile, start, k)
-                assert best is not None
-                found.append(best)
-        scores, indices = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return Retrieval(indices if form.torch_in else indices.cpu().numpy(), form.give(scores))
+                found.append(self._best(rows, c if isinstance(c, Candidates) else candidates, width, k, progress))
+        scores, indices, errors, effective, sound = (torch.cat(parts) for parts in zip(*found, strict=True))
+        if not self._warned:
+            self._warned = warn_if_thin(effective)
+        plain = [indices, sound] if form.torch_in else [part.cpu().numpy() for part in (indices, sound)]
+        numbers = [form.give(part) for part in (scores, errors, effective)]
+        return Retrieval(plain[0], numbers[0], numbers[1], numbers[2], plain[1], _named(c, indices))
+
+    def explain(self, a: Any, c: Any, top: int = 10) -> Explanation:
+        """The `top` samples of the bank that carry the score of one pair: a row `a` [d1] and a row `c` [d2].
+
+        A matrix of one row will do as well.
+        """
+        rows = [x[None] if getattr(x, "ndim", 2) == 1 else x for x in (a, c)]
+        (queries, candidates, _), samples = self._inputs(*rows), len(self.bank)
+        if len(queries) != 1 or len(candidates) != 1:
+            raise InputError(
+                f"explain takes one pair: got {len(queries)} and {len(candidates)} rows; give a[i] and c[j]"
+            )
+        if not 1 <= top <= samples:
+            raise InputError(f"top must be between 1 and the number of samples, {samples}: got {top}")
+        with full_precision(queries.device):
+            return explain_pair((self.ab, self.bc), self.bank, queries.detach(), candidates.detach(), top)
+
+    def _best(self, rows: Tensor, c: "Tensor | Candidates", width: int, k: int, progress: bool) -> tuple[Tensor, ...]:
+        """Scores, indices, standard errors, effective samples and reliability of some queries' best, [n, k] each."""
+        best, columns, candidates = None, [], c.rows if isinstance(c, Candidates) else c
+        for start in range(0, len(candidates), width):
+            result = self.score(rows, c if isinstance(c, Candidates) else c[start : start + width], progress=progress)
+            best = merge_best(best, torch.as_tensor(result.scores), start, k)
+            columns.append(result.moments.first.columns)
+        assert best is not None
+        assert isinstance(result.moments, _FreshMoments)
+        anchors, seal = (result.moments.first.rows, torch.cat(columns)), result.moments.blocks.seal
+        trust = self._trust(rows, candidates, best, anchors, seal)
+        worth = (trust.standard_errors, trust.effective_samples, trust.reliable)
+        return *best, *(value.view(best[0].shape) for value in worth)
+
+    def _trust(
+        self,
+        rows: Tensor,
+        candidates: Tensor,
+        best: tuple[Tensor, Tensor],
+        anchors: tuple[Tensor, Tensor],
+        seal: Seal,
+    ) -> EntryTrust:
+        """What the best entries are worth; `anchors` are the log sums of queries and of candidates alone."""
+        size = math.log(self.bank.total_weight())
+        i = torch.arange(len(rows), device=rows.device).repeat_interleave(best[1].shape[1])
+        chosen, j = best[1].flatten().unique(return_inverse=True)
+        own, theirs = anchors[0], anchors[1][chosen]
+        pairs = best[0].flatten().double() + (own[i] + theirs[j] - size if self.normalize else size)
+        sides = (own, theirs) if self.normalize else (None, None)
+        with full_precision(rows.device):
+            return trust_entries(
+                (self.ab, self.bc), self.bank, (rows, candidates[chosen]), (i, j), (pairs, *sides), seal
+            )
 
     def _inputs(self, a: Any, c: Any) -> tuple[Tensor, Tensor, Form]:
         """Both inputs as tensors on one device, and the form answers take."""
@@ -220,6 +284,14 @@ class _FreshMoments(Moments):
             self.known[p, q] = sums if blocks.log_weights is None else without_null(sums)
         return self.known[p, q]
 
+    def largest(self, i: Anchors, j: Anchors, count: int) -> Float[Tensor, "f _"]:
+        blocks = self.blocks
+        if blocks.log_weights is not None:  # one side alone: the other's is the null anchor, which has the weights
+            i = torch.full_like(j, blocks.rows - 1) if i is None and j is not None else i
+            j = torch.full_like(i, blocks.columns - 1) if j is None and i is not None else j
+        with full_precision(blocks.device):
+            return largest_weights(blocks, i, j, count)
+
 
 def log_sum_exp_scores(scores_ab: Any, scores_cb: Any) -> Any:
     """`log mean_i exp(scores_ab[a, i] + scores_cb[c, i])`, [n, k], from similarity scores alone (section 6.2).
@@ -247,27 +319,10 @@ def log_sum_exp_scores(scores_ab: Any, scores_cb: Any) -> Any:
     return form.give(sums.pairs - math.log(ab.shape[1]))
 
 
-def _merge_best(best: tuple[Tensor, Tensor] | None, tile: Tensor, start: int, k: int) -> tuple[Tensor, Tensor]:
-    """The best `k` of what was found so far and of a new tile of scores whose first column is candidate `start`."""
-    scores, columns = _top(tile, k)
-    columns = columns + start
-    if best is not None:  # what was found first has the smaller indices
-        scores, order = _top(torch.cat([best[0], scores], 1), k)
-        columns = torch.cat([best[1], columns], 1).gather(1, order)
-    return scores, columns
-
-
-def _top(scores: Float[Tensor, "n m"], k: int) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
-    """The `k` largest of each row (all, if fewer), equal ones by index: `topk`, but for ties that it may cut apart."""
-    k = min(k, scores.shape[1])
-    values, columns = scores.topk(k, dim=1)
-    last = values[:, -1:]
-    cut = ((scores == last).sum(1) > (values == last).sum(1)).nonzero()[:, 0]
-    if len(cut):
-        columns[cut] = scores[cut].sort(dim=1, descending=True, stable=True).indices[:, :k]
-    columns = columns.sort(dim=1).values
-    values, order = scores.gather(1, columns).sort(dim=1, descending=True, stable=True)
-    return values, columns.gather(1, order)
+def _named(c: Any, indices: Int[Tensor, "n k"]) -> Any:
+    """The ids of the best candidates, where they come from a file that has ids."""
+    ids = as_rows(c, "c").ids() if isinstance(c, str | Path | Rows) else None
+    return None if ids is None else np.array(ids.to_pylist(), dtype=object)[indices.cpu().numpy()]
 
 
 def _dtype(dtype: str | torch.dtype) -> torch.dtype:

@@ -26,6 +26,9 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __repr__(self) -> str:
+        return f"Candidates({len(self)} x {self.rows.shape[1]}, prepared for: {self.key})"
+
     def check(self, key: str) -> None:
         """Raise unless these candidates were prepared by the bridge `key` describes."""
         if key != self.key:

@@ -1,6 +1,7 @@
 """Matrices that are read a block of rows at a time: what they promise, their parts, and two of them joined by id."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,17 @@ from torch import Tensor
 
 from ucl.errors import InputError
 
-__all__ = ["ID", "Rows", "check_finite", "check_matrix", "concatenate", "in_order_of", "plain_ids", "rows_between"]
+__all__ = [
+    "ID",
+    "Rows",
+    "check_finite",
+    "check_matrix",
+    "concatenate",
+    "given_ids",
+    "in_order_of",
+    "plain_ids",
+    "rows_between",
+]
 
 ID = "id"  # the column, array or tensor of a file that names its rows
 
@@ -118,6 +129,25 @@ def plain_ids(column: pa.Array | pa.ChunkedArray, rows: Rows) -> pa.Array:
         ids = ids.dictionary_decode()
     if pa.types.is_nested(ids.type) or len(ids) != len(rows):
         raise InputError(f"{rows.name}: `id` of {rows.path} must be one id a row: got {len(ids)} of {ids.type}")
+    return _one_kind(ids)
+
+
+def given_ids(ids: Any, samples: int) -> pa.Array:
+    """Ids that a caller gives, one per sample, as `plain_ids` has them."""
+    try:
+        found = ids if isinstance(ids, pa.Array) else pa.array(ids.tolist() if hasattr(ids, "tolist") else list(ids))
+    except (TypeError, ValueError, pa.ArrowException):
+        raise InputError(
+            f"ids must be one string or whole number a sample: got {type(ids).__name__}; give a list of strings"
+        ) from None
+    if pa.types.is_nested(found.type) or len(found) != samples or found.null_count:
+        raise InputError(
+            f"ids must be one id a sample, {samples} in all: got {len(found)} of {found.type}; name every sample"
+        )
+    return _one_kind(found)
+
+
+def _one_kind(ids: pa.Array) -> pa.Array:
     if pa.types.is_string(ids.type) or pa.types.is_string_view(ids.type):
         return ids.cast(pa.large_string())
     if pa.types.is_integer(ids.type) and not pa.types.is_uint64(ids.type):

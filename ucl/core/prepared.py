@@ -10,20 +10,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import pyarrow as pa
 import torch
 import xxhash
 from safetensors import safe_open
 from torch import Tensor
 
 from ucl.errors import InputError
-from ucl.files import read_json, write_json
+from ucl.files import read_json, read_table, write_json, write_table
 from ucl.seals import KEY, check_seal
 from ucl.tensors import read_tensors, write_tensors
 
 __all__ = ["FolderWriter", "opened", "read_folder"]
 
 FORMAT = "ucl-bank-2"
-DESCRIPTION, WEIGHTS = "bank.json", "weights.safetensors"
+DESCRIPTION, WEIGHTS, IDS = "bank.json", "weights.safetensors", "ids.parquet"
 NORM = 1e-5  # how far the norm of a float32 row of norm one may be from it
 CHUNK = 2**24  # bytes
 
@@ -55,7 +56,7 @@ class FolderWriter:
         if path.exists() and not path.is_dir():
             raise InputError(f"a prepared bank is a folder: {path} is a file; choose another name")
         names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
-        others = sorted(n for n in names if n not in (DESCRIPTION, WEIGHTS) and not _is_part(n))
+        others = sorted(n for n in names if n not in (DESCRIPTION, WEIGHTS, IDS) and not _is_part(n))
         if others:
             raise InputError(f"{path} holds files of another kind ({others[0]}): choose a new folder for the bank")
         self.beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -73,11 +74,14 @@ class FolderWriter:
         name = f"part-{len(self.parts):05d}.safetensors"
         self.parts.append({"file": name, "rows": len(tensors["for_a"])} | self._write(tensors, name))
 
-    def finish(self, about: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
-        """Write the description and swap the folder in."""
+    def finish(self, about: Mapping[str, Any], weights: Mapping[str, Tensor], ids: pa.Array | None = None) -> None:
+        """Write the description, the weights and the samples' ids, and swap the folder in."""
         about = {"format": FORMAT, **about, "parts": self.parts}
         if weights:
             about["weights"] = self._write(weights, WEIGHTS)
+        if ids is not None:
+            write_table(pa.table({"id": ids}), self.beside / IDS)
+            about["ids"] = {"digest": _digest(self.beside / IDS)}
         write_json(about, self.beside / DESCRIPTION)
         old = self.beside.with_suffix(".old")
         if self.path.exists():
@@ -90,8 +94,10 @@ class FolderWriter:
         return {"digest": _digest(self.beside / name)}
 
 
-def read_folder(folder: Path, verify: bool) -> tuple[dict[str, Any], dict[str, list[str]], dict[str, Tensor]]:
-    """The description (with `digest`, of all of it), the sources of each side's rows, and the weights.
+def read_folder(
+    folder: Path, verify: bool
+) -> tuple[dict[str, Any], dict[str, list[str]], dict[str, Tensor], pa.Array | None]:
+    """The description (with `digest`, of all of it), the sources of each side's rows, the weights, and the ids.
 
     With `verify`, every file is read and compared with its digest, and rows are checked.
     """
@@ -105,7 +111,17 @@ def read_folder(folder: Path, verify: bool) -> tuple[dict[str, Any], dict[str, l
             _check_digest(folder / WEIGHTS, about["weights"]["digest"])
         weights = read_tensors(folder / WEIGHTS)
     sources = {name: [f"{folder / part['file']}:{name}" for part in about["parts"]] for name in names}
-    return about, sources, weights
+    return about, sources, weights, _read_ids(folder, about)
+
+
+def _read_ids(folder: Path, about: Mapping[str, Any]) -> pa.Array | None:
+    if "ids" not in about:
+        return None
+    _check_digest(folder / IDS, about["ids"]["digest"])
+    ids = read_table(folder / IDS).column("id").combine_chunks()
+    if len(ids) != about["samples"]:
+        raise InputError(f"{folder / IDS} must name {about['samples']} samples: got {len(ids)}; build the bank again")
+    return ids
 
 
 def _describe(folder: Path) -> dict[str, Any]:

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ucl.core.log_sum_exp import LogSums
 from ucl.core.origin import Origin, joined
 from ucl.core.prepared import opened
+from ucl.core.reliability import FEWEST, reliable, tail_length, warn_if_thin
 from ucl.errors import InputError
 from ucl.tensors import write_tensors
 
-__all__ = ["BridgeResult", "Form", "Moments", "merge"]
+__all__ = ["Anchors", "BridgeResult", "Form", "Moments", "merge"]
 
+Anchors = Int[Tensor, " _f"] | None
 NAMES = ("pairs", "rows", "columns")
 # Second moments that the uncertainty needs: those of products only after normalisation, (1, 1) only with weights.
 PLAIN, NORMALIZED = [(2, 2)], [(2, 2), (2, 1), (1, 2)]
@@ -64,6 +66,13 @@ class Moments(ABC):
     def second(self, p: int, q: int) -> LogSums:
         """log sum_i w_i W_i exp(p S_ai + q T_ci) for powers up to 2. May take a pass over the bank."""
 
+    @abstractmethod
+    def largest(self, i: Anchors, j: Anchors, count: int) -> Float[Tensor, "f _"]:
+        """The `count` largest of log w + S + T over samples for the entries (i, j), in descending order. A pass.
+
+        Of S alone without `j`, of T alone without `i`.
+        """
+
     def require(self, powers: Sequence[tuple[int, int]]) -> None:  # noqa: B027, most can
         """Raise unless these second moments can be had."""
 
@@ -103,6 +112,11 @@ class BridgeResult:
     normalize: bool
     origin: Origin
 
+    def __repr__(self) -> str:
+        n, k = self.moments.first.pairs.shape
+        kind = "normalised scores" if self.normalize else "scores"
+        return f"BridgeResult({n} x {k} {kind} over a bank of {self.bank_size} samples)"
+
     @cached_property
     def scores(self) -> Any:
         """[n, k] log density ratio up to a constant; differentiable."""
@@ -122,6 +136,32 @@ class BridgeResult:
         with torch.no_grad():
             first, second = self.moments.first.pairs, self.moments.second(2, 2).pairs
             return self.form.give((2 * first - second).exp().clamp(1, self.bank_size))
+
+    @cached_property
+    def reliable(self) -> Any:
+        """[n, k] bool, which scores can be trusted as far as the draw of the bank goes: `ucl.core.reliability`.
+
+        Takes one pass over the bank, and M additions for every entry whose effective sample size is large enough.
+        Warns, as `ThinBankWarning`, where most answers rest on one sample. Raises InputError for a loaded result.
+        """
+        with torch.no_grad():
+            n, k = self.moments.first.pairs.shape
+            one, two = self.moments.first, self.moments.second(2, 2)
+            effective = (2 * one.pairs - two.pairs).exp()
+            warn_if_thin(effective)
+            found = effective >= FEWEST
+            if self.normalize:
+                found &= self._sound(2 * one.rows - two.rows, torch.arange(n), None)[:, None]
+                found &= self._sound(2 * one.columns - two.columns, None, torch.arange(k))
+            i, j = found.nonzero(as_tuple=True)
+            found[i, j] = self._sound((2 * one.pairs - two.pairs)[i, j], i, j)
+            return found if self.form.torch_in else found.cpu().numpy()
+
+    def _sound(
+        self, log_effective: Float[Tensor, " f"], i: Int[Tensor, " f"] | None, j: Int[Tensor, " _f"] | None
+    ) -> Bool[Tensor, " f"]:
+        largest = self.moments.largest(i, j, tail_length(self.bank_size) + 1)
+        return reliable(log_effective.exp(), largest, self.bank_size)
 
     @property
     def standard_error(self) -> Any:
@@ -250,6 +290,11 @@ class _KnownMoments(Moments):
                 "this loaded result does not hold what normalisation needs: save it from a bridge with normalize=True"
             )
 
+    def largest(self, i: Anchors, j: Anchors, count: int) -> Float[Tensor, "f _"]:
+        raise InputError(
+            "a loaded result does not hold its bank's largest weights: ask for `reliable` before saving it"
+        )
+
 
 class _MergedMoments(Moments):
     def __init__(self, parts: list[Moments]) -> None:
@@ -276,6 +321,10 @@ class _MergedMoments(Moments):
     def require(self, powers: Sequence[tuple[int, int]]) -> None:
         for part in self.parts:
             part.require(powers)
+
+    def largest(self, i: Anchors, j: Anchors, count: int) -> Float[Tensor, "f _"]:
+        found = torch.cat([part.largest(i, j, count) for part in self.parts], 1)
+        return found.topk(min(count, found.shape[1]), dim=1).values
 
 
 def _add(x: LogSums, y: LogSums) -> LogSums:

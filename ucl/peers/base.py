@@ -2,15 +2,19 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ucl.core.critics import Critic
+from ucl.core.retrieval import merge_best
 from ucl.errors import InputError
 
-__all__ = ["Peer", "SharedBank"]
+__all__ = ["Best", "Peer", "SharedBank"]
+
+ROWS = 1024  # queries whose scores with all candidates are held at once
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,13 @@ class SharedBank:
         return self.for_a.shape[1] == self.for_c.shape[1]
 
 
+class Best(NamedTuple):
+    """The best candidates of each query, best first, equal ones by index."""
+
+    indices: Int[Tensor, "n k"]
+    scores: Float[Tensor, "n k"]
+
+
 class Peer(ABC):
     """A way to score pairs of A and C. `fit` once per bank, `score` any number of grids."""
 
@@ -55,6 +66,18 @@ class Peer(ABC):
     @abstractmethod
     def score(self, a: Float[Tensor, "n d1"], c: Float[Tensor, "k d2"]) -> Float[Tensor, "n k"]:
         """Scores of every a with every c, higher for likelier pairs."""
+
+    def retrieve(self, a: Float[Tensor, "n d1"], c: Float[Tensor, "k d2"], k: int = 10) -> "Best":
+        """The `k` best candidates of each query."""
+        if not 1 <= k <= len(c):
+            raise InputError(f"k must be between 1 and the number of candidates, {len(c)}: got {k}")
+        found = [merge_best(None, self.score(rows, c), 0, k) for rows in a.split(ROWS)]
+        scores, indices = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return Best(indices, scores)
+
+    def __repr__(self) -> str:
+        fitted = f"fitted on {len(self.bank.for_a)} samples" if hasattr(self, "bank") else "not fitted"
+        return f"{type(self).__name__}({fitted})"
 
     def applies(self, bank: SharedBank) -> bool:
         """Whether the method is defined for such a bank."""

@@ -1,0 +1,83 @@
+"""What answers are worth: against brute force over the bank, and the rule against its definition."""
+
+import numpy as np
+import pytest
+import torch
+from bridge_oracle import draw, similarity
+
+from ucl import Bank, Bridge, BridgeResult, Cosine, InputError, NegativeL2, merge
+from ucl.core.pareto import pareto_shape
+from ucl.core.reliability import FEWEST, ThinBankWarning, highest_shape
+
+
+def sound(log_weights: torch.Tensor) -> torch.Tensor:
+    """The rule, written out over the whole bank of fewer samples than fill a tail."""
+    w = torch.softmax(log_weights, -1)
+    enough = 1 / w.square().sum(-1) >= FEWEST
+    return enough & (pareto_shape(log_weights) <= highest_shape(log_weights.shape[-1]))
+
+
+def worlds() -> tuple[torch.Tensor, ...]:
+    return draw(9, 4), 1.5 * draw(40, 4, seed=1), draw(900, 4, seed=2), draw(900, 4, seed=3)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_an_answer_is_worth_is_what_the_grid_says(monkeypatch, normalize, weighted) -> None:
+    monkeypatch.setattr("ucl.core.bridge.TILE", 100)
+    monkeypatch.setattr("ucl.core.reliability.CHUNK", 3000)
+    a, c, b1, b2 = worlds()
+    weights = draw(900, seed=5).abs() + 0.1 if weighted else None
+    bridge = Bridge(Cosine(3.0), NegativeL2(1.5), Bank(b1, b2, weights=weights), normalize=normalize)
+    found, whole = bridge.retrieve(a, c, k=6, progress=False), bridge.score(a, c, progress=False)
+    for ours, theirs in (
+        (found.standard_errors, whole.standard_error),
+        (found.effective_samples, whole.effective_sample_size),
+        (found.reliable, whole.reliable),
+    ):
+        assert torch.allclose(ours.double(), theirs.gather(1, found.indices).double(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_reliable_is_its_definition(normalize, weighted) -> None:
+    a, c, b1, b2 = worlds()
+    weights = draw(900, seed=5).abs() + 0.1 if weighted else torch.ones(900)
+    ab, bc = Cosine(4.0), NegativeL2(2.0)
+    bank = Bank(b1, b2, weights=weights if weighted else None)
+    s, t = similarity(ab, a, b1) + weights.log().double(), similarity(bc, c, b2)
+    expected = sound(s[:, None] + t[None])
+    if normalize:
+        expected &= sound(s)[:, None] & sound(t + weights.log().double())
+    result = Bridge(ab, bc, bank, normalize=normalize).score(a, c, progress=False)
+    assert torch.equal(result.reliable, expected)
+    assert 0 < expected.double().mean() < 1
+    parts = [Bridge(ab, bc, bank.shard(i, 3), normalize=normalize).score(a, c, progress=False) for i in range(3)]
+    assert torch.equal(merge(parts).reliable, expected)
+
+
+def test_a_loaded_result_says_what_it_does_not_know(tmp_path) -> None:
+    a, c, b1, b2 = worlds()
+    Bridge(Cosine(1.0), Cosine(1.0), Bank(b1, b2)).score(a, c, progress=False).save(tmp_path / "r.safetensors")
+    with pytest.raises(InputError, match="ask for `reliable` before saving"):
+        _ = BridgeResult.load(tmp_path / "r.safetensors").reliable
+
+
+def test_thin_answers_are_told_once() -> None:
+    a, c, b1, b2 = worlds()
+    bridge = Bridge(Cosine(900.0), Cosine(900.0), Bank(b1, b2))
+    with pytest.warns(ThinBankWarning, match="rest on one sample"):
+        found = bridge.retrieve(a, c, k=3, progress=False)
+    assert not found.reliable.any()
+    bridge.retrieve(a, c, k=3, progress=False)  # warnings are errors here
+
+
+def test_numpy_in_numpy_out_and_a_few_samples_are_never_reliable() -> None:
+    a, c, b1, b2 = (x.numpy() for x in worlds())
+    found = Bridge(Cosine(0.1), Cosine(0.1), Bank(b1[:18], b2[:18])).retrieve(a, c, k=2, progress=False)
+    for value in (found.indices, found.scores, found.standard_errors, found.effective_samples, found.reliable):
+        assert isinstance(value, np.ndarray)
+        assert value.shape == (9, 2)
+    assert found.reliable.dtype == bool
+    assert not found.reliable.any()
+    assert repr(found) == "Retrieval(2 best candidates of 9 queries, 0% of answers reliable)"

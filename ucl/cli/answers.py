@@ -1,0 +1,89 @@
+"""How the command tells answers: a table in the terminal, JSON, or a file; and warnings, a line each on stderr."""
+
+import json
+import math
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from ucl.core.reliability import ThinBankWarning
+from ucl.core.retrieval import Retrieval
+from ucl.errors import InputError
+
+__all__ = ["check_suffix", "lines", "table", "told", "write"]
+
+WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {".parquet": pq.write_table, ".csv": pa.csv.write_csv}
+NUMBERS = ("scores", "standard_errors", "effective_samples", "reliable")
+HEADER = ("query", "rank", "candidate", "score", "std. error", "eff. samples", "reliable")
+
+
+def check_suffix(out: Path) -> None:
+    """Raise unless the name says how to write answers."""
+    if out.suffix not in WRITERS:
+        raise InputError(f"--out must end in {' or '.join(WRITERS)}: got {out}")
+
+
+def table(found: Retrieval, queries: Sequence[Any], candidates: Sequence[Any]) -> pa.Table:
+    """A row per answer: query, rank (1 is best), candidate, score, and what the score is worth."""
+    n, k = found.indices.shape
+    indices = found.indices.flatten().tolist()
+    columns = {
+        "query": [query for query in queries for _ in range(k)],
+        "rank": np.tile(np.arange(1, k + 1), n),
+        "candidate": [candidates[index] for index in indices],
+    }
+    single = ("score", "standard_error", "effective_samples", "reliable")
+    return pa.table(
+        columns | {one: np.asarray(getattr(found, many)).ravel() for one, many in zip(single, NUMBERS, strict=True)}
+    )
+
+
+def write(answers: pa.Table, temporary: Path, out: Path) -> None:
+    """Write answers in the format that the name `out` says."""
+    WRITERS[out.suffix](answers, temporary)
+
+
+def lines(found: Retrieval, queries: Sequence[Any], candidates: Sequence[Any], as_json: bool) -> Iterator[str]:
+    """A JSON object per query, or a table with a line per answer."""
+    if not as_json:
+        rows = [_cells(row) for row in table(found, queries, candidates).to_pylist()]
+        widths = [max(map(len, column)) for column in zip(HEADER, *rows, strict=True)]
+        for row in (HEADER, *rows):
+            yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        return
+    for row, query in enumerate(queries):
+        about = {"query": query, "candidates": [candidates[index] for index in found.indices[row].tolist()]}
+        about |= {name: [_number(value) for value in getattr(found, name)[row].tolist()] for name in NUMBERS}
+        yield json.dumps(about)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    texts = [str(row[name]) for name in ("query", "rank", "candidate")]
+    numbers = [f"{row['score']:.4f}", f"{row['standard_error']:.4f}", f"{row['effective_samples']:.1f}"]
+    return (*texts, *numbers, "yes" if row["reliable"] else "no")
+
+
+def _number(value: Any) -> Any:
+    """JSON has no NaN, which the error over a single sample is."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Warnings about the bank are a line each on stderr."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ThinBankWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, ThinBankWarning):
+            print(f"ucl: warning: {' '.join(str(warning.message).split())}", file=sys.stderr)
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
