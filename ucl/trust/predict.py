@@ -23,7 +23,7 @@ from ucl.core.critics import Critic
 from ucl.learning.implied_joint import ImpliedJoint
 from ucl.peers.base import Peer
 
-__all__ = ["Ends", "Pairs", "Prediction", "Simulated", "predict", "simulate"]
+__all__ = ["Ends", "Pairs", "Prediction", "Simulated", "hits", "predict", "simulate"]
 
 NORMAL = 1.96
 MODEL_ERROR = 0.25  # standard deviation in logits of what the formula leaves out; from the same seeds
@@ -99,9 +99,9 @@ def simulate(
 def predict(peer: Peer, simulated: Simulated, candidates: Float[Tensor, "k d2"], among: int) -> Prediction:
     """Recall@1 among `among` candidates drawn from `candidates`, of a method that has been fitted."""
     ends = [e for e in (simulated.drawn, simulated.one, simulated.other) if e is not None]
-    hits = [_hits(peer, e, candidates, among) for e in ends]
-    shares = [float(h.mean()) for h in hits]
-    logits, variances = zip(*(_logit(h) for h in hits), strict=True)
+    found = [hits(peer, e, candidates, among) for e in ends]
+    shares = [float(h.mean()) for h in found]
+    logits, variances = zip(*(_logit(h) for h in found), strict=True)
     both = simulated.one is not None and simulated.other is not None
     if both:
         level = logits[1] + logits[2] - logits[0]
@@ -112,7 +112,7 @@ def predict(peer: Peer, simulated: Simulated, candidates: Float[Tensor, "k d2"],
     return Prediction(peer.name, recall, low, high, not (both and simulated.enough), tuple(shares))
 
 
-def _hits(peer: Peer, ends: Ends, candidates: Float[Tensor, "k d2"], among: int) -> Float[Tensor, " n"]:
+def hits(peer: Peer, ends: Ends, candidates: Float[Tensor, "k d2"], among: int) -> Float[Tensor, " n"]:
     """Per pair the chance that `among - 1` candidates drawn from the others all score below the right one.
 
     Ties count against it, as everywhere.

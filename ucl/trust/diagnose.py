@@ -1,0 +1,149 @@
+"""Direct comparison, which bridge, or neither? Asked of a bank, queries and candidates, without a pair of (A, C)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from scipy.special import erfc
+from torch import Tensor
+from tqdm import tqdm
+
+from ucl.core.bridge import Bridge
+from ucl.core.readers import as_rows
+from ucl.errors import InputError
+from ucl.peers import PEERS
+from ucl.peers.base import Peer, SharedBank
+from ucl.runtime import generator
+from ucl.trust.check import check
+from ucl.trust.diagnosis import Diagnosis, Known, decide
+from ucl.trust.evidence import of_bank, of_critics, of_marginals
+from ucl.trust.predict import Ends, Pairs, Prediction, hits, predict, simulate
+
+__all__ = ["diagnose"]
+
+LEFT_OUT = ("monte_carlo_unscaled", "one_hop")  # shown in `peers` for what they lose
+HELD_OUT = 0.2  # of the bank, where there are no pairs to take samples of B from
+MOST = 2000  # samples of B that pairs are drawn through; queries and candidates that are looked at
+FEWEST = 50
+SHOWN_BY = 0.1  # the difference of recall that `Known.needed` speaks of
+TWO_SIDED, POWER = 1.96, 0.84  # normal quantiles: a test of 5 % that sees it in four of five cases
+
+Triplet = tuple[Any, Any, Any]
+
+
+def diagnose(
+    bridge: Bridge,
+    a: Any,
+    c: Any,
+    *,
+    pairs_ab: Triplet | None = None,
+    pairs_bc: Triplet | None = None,
+    pairs_ac: tuple[Any, Any] | None = None,
+    among: int | None = None,
+    progress: bool = True,
+) -> Diagnosis:
+    """Which way to join two models: a verdict with its reasons and the recall to be expected of every method.
+
+    `a` [n, d1] and `c` [k, d2] are samples of A and C as they will be asked for, at least 50 of each, unpaired; at most
+    2,000 are looked at. `pairs_ab` is `(a, for_a, for_c)` and `pairs_bc` `(c, for_a, for_c)`: held-out pairs of one
+    model, B as both models embed it. With both, predicted levels are levels, without they are lower bounds.
+    `pairs_ac`, `(a, c)` [p, .] row by row, are known pairs: tests whether their recall is the predicted one. `among` is
+    the number of candidates that a query has (default: all of `c`).
+
+    Methods are those of `ucl.peers` that apply, over the bridge's own bank; `direct` among them. The same inputs give
+    the same answer. Source: design section 3, "the implied joint". Raises InputError where inputs do not fit.
+    """
+    queries, candidates = _some(a, "a"), _some(c, "c")
+    among = min(among or len(candidates), len(candidates))
+    if among < 2:
+        raise InputError(f"among must be at least 2 candidates: got {among}")
+    both = {"ab": _pairs(pairs_ab, "pairs_ab"), "bc": _pairs(pairs_bc, "pairs_bc")}
+    bank, held_out = _bank(bridge, both, queries, candidates)
+    random = generator(len(candidates), 20)
+    with torch.no_grad():
+        simulated = simulate(bank.ab, bank.bc, queries, candidates, held_out, both["ab"], both["bc"], random)
+        fitted = _fit(bank, progress)
+        found = [predict(peer, simulated, candidates, among) for peer in fitted]
+        predictions = tuple(sorted(found, key=lambda p: -p.recall))
+        numbers = {
+            "assumption_2": of_critics(bank, queries, candidates, both),
+            "assumption_3": of_marginals(bank, queries, candidates),
+            "bank": of_bank(bank, simulated, candidates, among, random),
+        }
+        checked = check(bridge.bank, bridge.ab, bridge.bc, queries_a=queries, queries_c=candidates)
+        verdict, method, reasons, needs = decide(predictions, among, checked)
+        known = None
+        if pairs_ac is not None:
+            chosen = next(peer for peer in fitted if peer.name == (method or predictions[0].method))
+            known = _known(chosen, pairs_ac, candidates, among, predictions)
+            reasons, needs = (*reasons, _said(known)), needs[1:]
+    return Diagnosis(verdict, method, among, reasons, needs, predictions, numbers, checked, known)
+
+
+def _fit(bank: SharedBank, progress: bool) -> list[Peer]:
+    peers = [peer for peer in (method() for method in PEERS) if peer.name not in LEFT_OUT and peer.applies(bank)]
+    with torch.enable_grad():
+        return [peer.fit(bank) for peer in tqdm(peers, "diagnose", unit="method", disable=not progress)]
+
+
+def _bank(
+    bridge: Bridge, pairs: dict[str, Pairs | None], a: Tensor, c: Tensor
+) -> tuple[SharedBank, tuple[Tensor, Tensor]]:
+    """The bank that methods sum over, and samples of B apart from it: those of pairs, or a fifth of the bank."""
+    for_a, for_c = (rows.read(0, len(rows)).detach().to(a) for rows in (bridge.bank.for_a, bridge.bank.for_c))
+    bank = SharedBank(for_a, for_c, bridge.ab, bridge.bc, a, c)
+    given = [p for p in pairs.values() if p is not None]
+    if given:
+        return bank, (torch.cat([p.for_a for p in given]), torch.cat([p.for_c for p in given]))
+    order = torch.randperm(len(for_a), generator=generator(len(for_a), 21))
+    apart = min(MOST, math.ceil(HELD_OUT * len(for_a)))
+    if len(for_a) - apart < FEWEST:
+        raise InputError(f"a diagnosis needs a bank of at least {2 * FEWEST} samples: got {len(for_a)}")
+    out, kept = order[:apart], order[apart:]
+    return replace(bank, for_a=for_a[kept], for_c=for_c[kept]), (for_a[out], for_c[out])
+
+
+def _some(x: Any, name: str) -> Float[Tensor, "n d"]:
+    """At most `MOST` rows, the first ones."""
+    rows = as_rows(x, name)
+    if len(rows) < FEWEST:
+        raise InputError(f"{name} must hold at least {FEWEST} samples for a diagnosis: got {len(rows)}")
+    return rows.read(0, min(len(rows), MOST)).detach().float()
+
+
+def _pairs(given: Triplet | None, name: str) -> Pairs | None:
+    if given is None:
+        return None
+    if len(given) != 3:
+        raise InputError(f"{name} must hold three arrays, the anchors and B as both models embed it: got {len(given)}")
+    parts = [_some(part, f"{name}[{i}]") for i, part in enumerate(given)]
+    if len({len(part) for part in parts}) > 1:
+        raise InputError(f"{name} must hold one row a pair in all three arrays: got {[len(part) for part in parts]}")
+    return Pairs(*parts)
+
+
+def _known(
+    peer: Peer, pairs: tuple[Any, Any], candidates: Tensor, among: int, predictions: Sequence[Prediction]
+) -> Known:
+    """Recall on known pairs beside the predicted one: a normal test on logits, the prediction's own error included."""
+    a, c = (as_rows(part, "pairs_ac") for part in pairs)
+    if len(a) != len(c) or len(a) < 2:
+        raise InputError(f"pairs_ac must hold at least 2 pairs, row by row: got {len(a)} and {len(c)} rows")
+    x, y = (rows.read(0, len(rows)).detach().float() for rows in (a, c))
+    found = hits(peer, Ends(x, y, torch.full((len(x),), -1)), candidates, among).double()
+    n, predicted = len(found), next(p for p in predictions if p.method == peer.name)
+    share, level = (float(found.sum()) + 0.5) / (n + 1), predicted.recall
+    own = math.sqrt(level * (1 - level) / n)
+    error = math.hypot(own, (predicted.high - predicted.low) / (2 * TWO_SIDED))
+    needed = math.ceil(level * (1 - level) * ((TWO_SIDED + POWER) / SHOWN_BY) ** 2)
+    return Known(n, float(found.mean()), level, float(erfc(abs(share - level) / error / math.sqrt(2))), needed)
+
+
+def _said(known: Known) -> str:
+    told = f"{known.pairs} known pairs: Recall@1 {known.recall:.2f}, predicted {known.predicted:.2f}"
+    if known.p_value < 0.05:
+        return f"{told} (p = {known.p_value:.3g}): not the world that the two models imply."
+    return f"{told} (p = {known.p_value:.3g}): nothing against the world that the two models imply."
