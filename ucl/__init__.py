@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ucl.errors import InputError
     from ucl.trust.calibrate import Calibration, calibrate
     from ucl.trust.check import check
+    from ucl.trust.diagnose import diagnose
+    from ucl.trust.diagnosis import Diagnosis
     from ucl.trust.findings import Finding, Findings
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "Calibration",
     "Candidates",
     "Cosine",
+    "Diagnosis",
     "Dot",
     "Explanation",
     "Finding",
@@ -32,6 +35,7 @@ __all__ = [
     "ThinBankWarning",
     "calibrate",
     "check",
+    "diagnose",
     "log_sum_exp_scores",
     "merge",
 ]
@@ -45,6 +49,8 @@ _MODULES = (
     "ucl.trust.findings",
     "ucl.trust.calibrate",
     "ucl.trust.check",
+    "ucl.trust.diagnosis",
+    "ucl.trust.diagnose",
     "ucl.core.reliability",
 )
 

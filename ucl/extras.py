@@ -11,14 +11,14 @@ from ucl.errors import InputError
 __all__ = ["EXTRAS", "MissingExtraError", "needs", "remedy"]
 
 EXTRAS = {
-    "maze": ("gymnasium", "minari", "h5py", "imageio", "pygame", "PIL", "matplotlib", "pandas", "scipy"),
+    "maze": ("gymnasium", "minari", "h5py", "imageio", "pygame", "PIL", "matplotlib", "pandas"),
     "media": (
         "open_clip", "laion_clap", "transformers", "torchvision", "huggingface_hub", "librosa", "soundfile", "PIL",
         "pandas", "pydantic", "yaml",
     ),
     "audioset": ("yt_dlp",),
     "workflow": (
-        "snakemake", "dvc", "mlflow", "sqlalchemy", "filelock", "pandas", "scipy", "sklearn", "pydantic", "yaml",
+        "snakemake", "dvc", "mlflow", "sqlalchemy", "filelock", "pandas", "sklearn", "pydantic", "yaml",
         "soundfile", "PIL",
         "open_clip", "huggingface_hub", "transformers", "matplotlib", "jinja2", "markdown", "tabulate",
     ),

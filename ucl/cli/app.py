@@ -9,7 +9,7 @@ import typer
 from ucl import __version__
 from ucl.cli.maze import maze_app
 from ucl.cli.scoring import bank_app, explain, retrieve, score
-from ucl.cli.trust import calibrate, check
+from ucl.cli.trust import calibrate, check, diagnose
 from ucl.cli.workflow import params, track
 from ucl.errors import InputError
 from ucl.extras import remedy
@@ -27,6 +27,7 @@ app.command()(score)
 app.command()(retrieve)
 app.command()(check)
 app.command()(calibrate)
+app.command()(diagnose)
 app.command()(explain)
 app.add_typer(bank_app, name="bank")
 app.add_typer(maze_app, name="maze")

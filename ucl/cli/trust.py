@@ -1,4 +1,4 @@
-"""The commands `ucl check` and `ucl calibrate`: is a bank what it should be, and which scale do known pairs ask for?"""
+"""The commands `ucl check`, `ucl calibrate`, `ucl diagnose`: is a bank sound, which scale, and which way to bridge?"""
 
 import json
 from dataclasses import asdict
@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ucl.cli.options import AB, BC, FILES, Json, Kind, ScaleAB, ScaleBC
+from ucl.cli.options import AB, BC, FILES, Answers, BankFile, BankForC, Json, Kind, Progress, Queries, ScaleAB, ScaleBC
 
-__all__ = ["calibrate", "check"]
+__all__ = ["calibrate", "check", "diagnose"]
 
 Pair = tuple[str, str] | None
+Triplet = tuple[str, str, str] | None
 
 
 def check(
@@ -71,3 +72,37 @@ def calibrate(
     found = fit(x, y, str(critic))
     numbers = {k: None if v == float("inf") else v for k, v in asdict(found).items()}
     typer.echo(json.dumps(numbers, allow_nan=False) if as_json else str(found))
+
+
+def diagnose(
+    a: Queries,
+    c: Answers,
+    bank: BankFile,
+    ab_scale: ScaleAB = None,
+    bc_scale: ScaleBC = None,
+    bank_for_c: BankForC = None,
+    ab: AB = None,
+    bc: BC = None,
+    pairs_ab: Annotated[
+        Triplet, typer.Option(help="Held-out pairs: A, and their B as the A-B and as the B-C model embed it.")
+    ] = None,
+    pairs_bc: Annotated[Triplet, typer.Option(help="Held-out pairs: C, and their B, likewise.")] = None,
+    pairs_ac: Annotated[Pair, typer.Option(help="Known pairs of A and C, row by row.")] = None,
+    among: Annotated[int | None, typer.Option(help="Candidates that a query has; all of C if not given.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the plots behind the verdict to this page.")] = None,
+    as_json: Json = False,
+    progress: Progress = True,
+) -> None:
+    """Direct comparison, which bridge, or neither? Predicted without a pair of A and C.
+
+    Example: ucl diagnose a.npy c.npy --bank b1.npy --bank-for-c b2.npy --ab-scale 100 --bc-scale 18.6
+    """
+    from ucl.cli import inputs
+    from ucl.trust.diagnose import diagnose as ask
+    from ucl.trust.page import write_page
+
+    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize=False)
+    found = ask(bridge, a, c, pairs_ab=pairs_ab, pairs_bc=pairs_bc, pairs_ac=pairs_ac, among=among, progress=progress)
+    if html is not None:
+        write_page(found, html)
+    typer.echo(found.to_json() if as_json else str(found))

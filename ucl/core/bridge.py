@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -35,6 +35,9 @@ from ucl.core.scores import (
     working_dtype,
 )
 from ucl.errors import InputError
+
+if TYPE_CHECKING:
+    from ucl.trust.diagnosis import Diagnosis
 
 __all__ = ["Bridge", "Candidates", "Explanation", "Retrieval", "log_sum_exp_scores"]
 
@@ -227,6 +230,12 @@ class Bridge:
             return trust_entries(
                 (self.ab, self.bc), self.bank, (rows, candidates[chosen]), (i, j), (pairs, *sides), seal
             )
+
+    def diagnose(self, a: Any, c: Any, **options: Any) -> "Diagnosis":
+        """Direct comparison, which bridge, or neither? See `ucl.trust.diagnose.diagnose`."""
+        from ucl.trust.diagnose import diagnose
+
+        return diagnose(self, a, c, **options)
 
     def _inputs(self, a: Any, c: Any) -> tuple[Tensor, Tensor, Form]:
         """Both inputs as tensors on one device, and the form answers take."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from scipy.special import erfc
 from torch import Tensor
 from tqdm import tqdm
 
@@ -139,7 +138,7 @@ def _known(
     own = math.sqrt(level * (1 - level) / n)
     error = math.hypot(own, (predicted.high - predicted.low) / (2 * TWO_SIDED))
     needed = math.ceil(level * (1 - level) * ((TWO_SIDED + POWER) / SHOWN_BY) ** 2)
-    return Known(n, float(found.mean()), level, float(erfc(abs(share - level) / error / math.sqrt(2))), needed)
+    return Known(n, float(found.mean()), level, math.erfc(abs(share - level) / error / math.sqrt(2)), needed)
 
 
 def _said(known: Known) -> str:

@@ -113,4 +113,3 @@ def _varying(x: Float[Tensor, "n d"]) -> Float[Tensor, "n r"]:
     u, s, _ = torch.linalg.svd(x - x.mean(0), full_matrices=False)
     kept = s > 0.01 * s[0]
     return u[:, kept][:, : max(1, len(x) // 4)]
-

@@ -80,7 +80,7 @@ def simulate(
     pairs_bc: Pairs | None,
     generator: torch.Generator,
 ) -> Simulated:
-    """Draw pairs through samples of B that no method sums over: `held_out` as both models embed them, and the pairs'."""
+    """Draw pairs through samples of B that no method sums over: `held_out` in both embeddings, and the pairs'."""
     joint = ImpliedJoint.of(ab, bc, a, c, *held_out)
     every = torch.arange(len(held_out[0]), device=a.device)
     from_a, from_c = joint.draw_a(every, generator), joint.draw_c(every, generator)
@@ -103,10 +103,7 @@ def predict(peer: Peer, simulated: Simulated, candidates: Float[Tensor, "k d2"],
     shares = [float(h.mean()) for h in found]
     logits, variances = zip(*(_logit(h) for h in found), strict=True)
     both = simulated.one is not None and simulated.other is not None
-    if both:
-        level = logits[1] + logits[2] - logits[0]
-    else:
-        level = max(logits)
+    level = logits[1] + logits[2] - logits[0] if both else max(logits)
     width = NORMAL * math.sqrt(sum(variances) + MODEL_ERROR**2)
     low, recall, high = (1 / (1 + math.exp(-x)) for x in (level - width, level, level + width))
     return Prediction(peer.name, recall, low, high, not (both and simulated.enough), tuple(shares))
