@@ -113,8 +113,8 @@ def test_wrong_input_is_one_line_and_exit_code_2(folder, monkeypatch, capsys, ch
     assert error.count("\n") == 1
 
 
-COMMANDS = [[], ["score"], ["retrieve"], ["bank"], ["bank", "build"], ["maze"], ["maze", "list"], ["maze", "play"],
-            ["params"], ["track"]]  # fmt: skip
+COMMANDS = [[], ["score"], ["retrieve"], ["explain"], ["evaluate"], ["bank"], ["bank", "build"], ["maze"],
+            ["maze", "list"], ["maze", "play"], ["params"], ["track"]]  # fmt: skip
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -123,7 +123,7 @@ def test_help_is_plain_text_and_nothing_in_it_is_eaten(monkeypatch, capsys, word
     text = capsys.readouterr().out
     assert text.startswith(" ".join(["Usage: ucl", *words]))
     assert "//" not in text
-    if words[-1:] in (["score"], ["retrieve"], ["build"], ["play"]):
+    if words[-1:] in (["score"], ["retrieve"], ["explain"], ["evaluate"], ["build"], ["play"]):
         assert "Example: ucl " in text
 
 

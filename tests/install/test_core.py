@@ -25,8 +25,8 @@ FROM_REGISTRY = "UCL_INSTALL_FROM_REGISTRY"
 pytestmark = pytest.mark.timeout(900 if os.environ.get(FROM_REGISTRY) else 300)
 
 HELP = [
-    [], ["score"], ["retrieve"], ["bank"], ["bank", "build"], ["maze"], ["maze", "list"], ["maze", "play"], ["params"],
-    ["track"], ["check"], ["calibrate"],
+    [], ["score"], ["retrieve"], ["explain"], ["evaluate"], ["check"], ["calibrate"], ["diagnose"], ["bank"],
+    ["bank", "build"], ["maze"], ["maze", "list"], ["maze", "play"], ["params"], ["track"],
 ]  # fmt: skip
 
 

@@ -56,8 +56,8 @@ def lines(found: Retrieval, queries: Sequence[Any], candidates: Sequence[Any], a
     if not as_json:
         rows = [_cells(row) for row in table(found, queries, candidates).to_pylist()]
         widths = [max(map(len, column)) for column in zip(HEADER, *rows, strict=True)]
-        for row in (HEADER, *rows):
-            yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for cells in (HEADER, *rows):
+            yield "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
         return
     for row, query in enumerate(queries):
         about = {"query": query, "candidates": [candidates[index] for index in found.indices[row].tolist()]}

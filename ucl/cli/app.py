@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ucl import __version__
+from ucl.cli.evaluation import evaluate
 from ucl.cli.maze import maze_app
 from ucl.cli.scoring import bank_app, explain, retrieve, score
 from ucl.cli.trust import calibrate, check, diagnose
@@ -29,6 +30,7 @@ app.command()(check)
 app.command()(calibrate)
 app.command()(diagnose)
 app.command()(explain)
+app.command()(evaluate)
 app.add_typer(bank_app, name="bank")
 app.add_typer(maze_app, name="maze")
 app.command()(params)

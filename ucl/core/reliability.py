@@ -150,7 +150,8 @@ class _Sums:
 
     def __init__(self, log_sums: Float[Tensor, " f"], samples: int) -> None:
         self.log_sums, self.samples, self.square = log_sums, samples, torch.zeros_like(log_sums)
-        self.top, self.next, self.count = log_sums.new_empty(len(log_sums), 0), [], tail_length(samples) + 1
+        self.top, self.count = log_sums.new_empty(len(log_sums), 0), tail_length(samples) + 1
+        self.next: list[Tensor] = []
 
     def add(
         self, part: slice, terms: Float[Tensor, "p m"], size: float, both: Float[Tensor, " m"], own: Float[Tensor, " m"]

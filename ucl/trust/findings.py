@@ -22,7 +22,7 @@ class Finding:
     level: Level
     sentence: str
     remedy: str
-    numbers: Mapping[str, float]
+    numbers: Mapping[str, float | int]
 
 
 @dataclass(frozen=True)
