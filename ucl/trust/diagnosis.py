@@ -116,6 +116,6 @@ def _needs(best: Prediction) -> tuple[str, ...]:
     return tuple(needs)
 
 
-def _plain(value: float) -> float | None:
+def _plain(value: float | int) -> float | None:
     number = float(value)
     return number if abs(number) < float("inf") else None

@@ -63,6 +63,6 @@ class Findings:
         return "\n".join(lines)
 
 
-def _plain(value: float) -> float | None:
+def _plain(value: float | int) -> float | None:
     number = float(value)
     return number if abs(number) < float("inf") else None
