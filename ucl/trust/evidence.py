@@ -32,7 +32,7 @@ def of_critics(
 
     `spread_ab`, `spread_bc`: standard deviation over anchors in nats, 0 for a log ratio. With held-out pairs:
     `scale_ab` (by how much the scale would have to be multiplied), `gain_ab` (nats of InfoNCE that this would gain),
-    `calibration_ab` (mean distance of the calibration curve from the diagonal).
+    `calibration_ab` (mean distance of the calibration curve from the diagonal, as a share of what was right).
     """
     found = {}
     sides = (("ab", bank.ab, a, bank.for_a, "for_a"), ("bc", bank.bc, c, bank.for_c, "for_c"))
