@@ -224,10 +224,10 @@ class Bridge:
         own, theirs = anchors[0], anchors[1][chosen]
         pairs = best[0].flatten().double() + (own[i] + theirs[j] - size if self.normalize else size)
         sides = (own, theirs) if self.normalize else (None, None)
+        blocks = CriticScores((self.ab, self.bc), self.bank, rows, candidates[chosen], False)
+        blocks.seal = seal
         with full_precision(rows.device):
-            return trust_entries(
-                (self.ab, self.bc), self.bank, (rows, candidates[chosen]), (i, j), (pairs, *sides), seal
-            )
+            return trust_entries(blocks, (i, j), (pairs, *sides))
 
     def _inputs(self, a: Any, c: Any) -> tuple[Tensor, Tensor, Form]:
         """Both inputs as tensors on one device, and the form answers take."""
@@ -286,12 +286,8 @@ class _FreshMoments(Moments):
         return self.known[p, q]
 
     def largest(self, i: Anchors, j: Anchors, count: int) -> Float[Tensor, "f _"]:
-        blocks = self.blocks
-        if blocks.log_weights is not None:  # one side alone: the other's is the null anchor, which has the weights
-            i = torch.full_like(j, blocks.rows - 1) if i is None and j is not None else i
-            j = torch.full_like(i, blocks.columns - 1) if j is None and i is not None else j
-        with full_precision(blocks.device):
-            return largest_weights(blocks, i, j, count)
+        with full_precision(self.blocks.device):
+            return largest_weights(self.blocks, i, j, count)
 
 
 def log_sum_exp_scores(scores_ab: Any, scores_cb: Any) -> Any:
