@@ -59,9 +59,9 @@ def products(a: torch.Tensor, c: torch.Tensor, b1: torch.Tensor, b2: torch.Tenso
 
 def against_peers(*arrays: torch.Tensor) -> Iterator[Line]:
     a, c, b1, b2 = arrays
-    bridge = Bridge(AB, BC, Bank(b1, b2))
+    bridge = Bridge(AB, BC, Bank(b1, b2), normalize=False)
     ours, mm = median_seconds(lambda: bridge.score(a, c, progress=False).scores, lambda: products(*arrays), repeats=15)
-    prepared = Bridge(AB, BC, Bank(b1, b2).prepare(AB, BC, progress=False))
+    prepared = Bridge(AB, BC, Bank(b1, b2).prepare(AB, BC, progress=False), normalize=False)
     ready, mm_again = median_seconds(
         lambda: prepared.score(a, c, progress=False).scores, lambda: products(*arrays), repeats=15
     )
@@ -98,10 +98,10 @@ def against_peers(*arrays: torch.Tensor) -> Iterator[Line]:
 def exponents() -> Iterator[Line]:
     a, c, b1, b2 = draw(1000, 1000, 160_000, 64)
     banks, sides = [20_000, 40_000, 80_000, 160_000], [2000, 2828, 4000, 5657]
-    bridges = [Bridge(AB, BC, Bank(b1[:m], b2[:m])) for m in banks]
+    bridges = [Bridge(AB, BC, Bank(b1[:m], b2[:m]), normalize=False) for m in banks]
     in_m = median_seconds(*(lambda b=b: b.score(a[:300], c[:300], progress=False).scores for b in bridges))
     a, c, b1, b2 = draw(sides[-1], sides[-1], 4096, 16)
-    bridge = Bridge(Cosine(50.0), Cosine(15.0), Bank(b1, b2))
+    bridge = Bridge(Cosine(50.0), Cosine(15.0), Bank(b1, b2), normalize=False)
     in_grid = median_seconds(*(lambda s=s: bridge.score(a[:s], c[:s], progress=False).scores for s in sides))
     for what, sizes, times in (("M", banks, in_m), ("n k", [s * s for s in sides], in_grid)):
         slope = float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
@@ -120,7 +120,7 @@ def exponents() -> Iterator[Line]:
 def single_query(folder: Path) -> Iterator[Line]:
     a, c, b1, b2 = draw(1, 1000, 500_000, 512)
     bank = Bank(b1, b2).prepare(AB, BC, folder / "bank", progress=False)
-    bridge = Bridge(AB, BC, bank)
+    bridge = Bridge(AB, BC, bank, normalize=False)
     candidates = bridge.prepare(c, progress=False)
     (ours,) = median_seconds(lambda: bridge.score(a, candidates).scores, repeats=7)
     what = "one query, prepared bank of 500,000, 1,000 prepared candidates, d = 512"
@@ -138,7 +138,7 @@ generator = torch.Generator().manual_seed(1)
 a, c = (torch.randn(1000, 512, generator=generator).numpy() for _ in range(2))
 start = time.perf_counter()
 bank = Bank(np.load(f"{folder}/b1.npy", mmap_mode="r"), np.load(f"{folder}/b2.npy", mmap_mode="r"))
-Bridge(Cosine(100.0), Cosine(18.6), bank).score(a, c, progress=False).scores
+Bridge(Cosine(100.0), Cosine(18.6), bank, normalize=False).score(a, c, progress=False).scores
 seconds = time.perf_counter() - start
 # Not getrusage: its peak includes the parent's, from before this program was loaded.
 print(seconds, int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read()).group(1)) / 2**20)
@@ -163,7 +163,7 @@ def on_a_gpu() -> Iterator[Line]:
     if not torch.cuda.is_available():
         return
     a, c, b1, b2 = draw(10_000, 10_000, 500_000, 512, "cuda")
-    bridge = Bridge(AB, BC, Bank(b1, b2))
+    bridge = Bridge(AB, BC, Bank(b1, b2), normalize=False)
     bridge.score(a, c, progress=False).scores.sum().item()
     x, y = torch.rand(8192, 8192, device="cuda"), torch.rand(8192, 8192, device="cuda")
     rates = []

@@ -143,7 +143,9 @@ def test_explanations_of_a_weighted_bank_add_up(arrays) -> None:
     found = Bridge(Cosine(4.0), Cosine(3.0), bank).explain(arrays["a"][0], torch.from_numpy(arrays["c"][1]), top=600)
     assert sum(found.shares) == pytest.approx(1)
     assert found.ids == [f"t{i}" for i in found.samples]
-    whole = Bridge(Cosine(4.0), Cosine(3.0), bank).score(arrays["a"][:1], arrays["c"][1:2], progress=False)
+    whole = Bridge(Cosine(4.0), Cosine(3.0), bank, normalize=False).score(
+        arrays["a"][:1], arrays["c"][1:2], progress=False
+    )
     assert found.score == pytest.approx(float(whole.scores[0, 0]))
 
 

@@ -28,7 +28,7 @@ def test_memory_maps_and_parquet_stream_block_by_block(tmp_path, monkeypatch) ->
     )
     a, c = draw(4, 6).float(), draw(5, 4, seed=1).float()
     bank = Bank(np.load(tmp_path / "b1.npy", mmap_mode="r"), tmp_path / "b2.parquet")
-    scores = Bridge(Cosine(60.0), Cosine(20.0), bank).score(a, c, progress=False).scores
+    scores = Bridge(Cosine(60.0), Cosine(20.0), bank, normalize=False).score(a, c, progress=False).scores
     expected = truth(Cosine(60.0), Cosine(20.0), a, c, torch.from_numpy(b1), torch.from_numpy(b2))
     assert (scores.double() - expected).abs().max() <= 5e-7 * 80
     assert max(sizes) <= 256
@@ -39,13 +39,15 @@ def test_a_bank_in_many_parts(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("ucl.core.bank.PART", 150)
     monkeypatch.setattr("ucl.core.tight_blocks.GROUP", 20)
     a, c, b = draw(4, 6), draw(5, 6, seed=1), draw(1000, 6, seed=2)
-    expected = Bridge(Cosine(60.0), Cosine(20.0), Bank(b)).score(a, c).scores
+    expected = Bridge(Cosine(60.0), Cosine(20.0), Bank(b), normalize=False).score(a, c).scores
     prepared = Bank(b).prepare(Cosine(60.0), Cosine(20.0), tmp_path, progress=False)
     assert len(list(tmp_path.glob("part-*.safetensors"))) == 7
     assert prepared.cuts[-1] == 1000
     assert len(prepared.cuts) > 30
-    assert torch.allclose(Bridge(Cosine(60.0), Cosine(20.0), prepared).score(a, c).scores, expected, atol=1e-11)
-    thirds = [Bridge(Cosine(60.0), Cosine(20.0), prepared.shard(i, 3)).score(a, c) for i in range(3)]
+    assert torch.allclose(
+        Bridge(Cosine(60.0), Cosine(20.0), prepared, normalize=False).score(a, c).scores, expected, atol=1e-11
+    )
+    thirds = [Bridge(Cosine(60.0), Cosine(20.0), prepared.shard(i, 3), normalize=False).score(a, c) for i in range(3)]
     total = torch.logsumexp(torch.stack([r.scores + np.log(r.bank_size) for r in thirds]), 0) - np.log(1000)
     assert torch.allclose(total, expected, atol=1e-11)
 
@@ -56,8 +58,8 @@ def test_tight_blocks_keep_float32_from_underflow() -> None:
     bank = (centres.repeat(100, 1) + 0.002 * draw(4000, 32, seed=1)).float()
     a, c = centres.float(), centres.flip(0).float()
     critic = Cosine(150.0)
-    loose = Bridge(critic, critic, Bank(bank)).score(a, c)
-    tight = Bridge(critic, critic, Bank(bank).prepare(critic, critic, progress=False)).score(a, c)
+    loose = Bridge(critic, critic, Bank(bank), normalize=False).score(a, c)
+    tight = Bridge(critic, critic, Bank(bank).prepare(critic, critic, progress=False), normalize=False).score(a, c)
     assert tight.recomputed < loose.recomputed / 4
     assert torch.allclose(loose.scores, tight.scores, atol=1e-4)
 
@@ -69,7 +71,7 @@ def test_tight_blocks_keep_float32_from_underflow() -> None:
 )  # fmt: skip
 def test_any_shape_and_scale(n, k, m, d, ab, bc, kind, seed) -> None:
     a, c, bank = draw(n, d, seed=seed), draw(k, d, seed=seed + 100), draw(m, d, seed=seed + 200)
-    result = Bridge(kind(ab), kind(bc), Bank(bank)).score(a, c)
+    result = Bridge(kind(ab), kind(bc), Bank(bank), normalize=False).score(a, c)
     expected = truth(kind(ab), kind(bc), a, c, bank, bank)
     assert (result.scores - expected).abs().max() <= 1e-12 * max(1.0, float(expected.abs().max()), ab + bc)
     size = result.effective_sample_size
@@ -102,7 +104,7 @@ def spoil(name: str, value):
 def test_bad_input_is_told_in_one_line(inputs, message) -> None:
     def score() -> None:
         bank = Bank(inputs["for_a"], inputs["for_c"])
-        Bridge(Cosine(5.0), Cosine(5.0), bank).score(inputs["a"], inputs["c"])
+        Bridge(Cosine(5.0), Cosine(5.0), bank, normalize=False).score(inputs["a"], inputs["c"])
 
     with pytest.raises(InputError, match=message) as caught:
         score()
@@ -115,24 +117,24 @@ def test_streamed_rows_are_checked_with_their_place(tmp_path, monkeypatch) -> No
     rows[777, 1] = np.nan
     np.save(tmp_path / "b.npy", rows)
     with pytest.raises(InputError, match=r"bank.for_a must be finite: row 777 holds NaN"):
-        Bridge(Cosine(5.0), Cosine(5.0), Bank(tmp_path / "b.npy")).score(GOOD["a"], GOOD["c"])
+        Bridge(Cosine(5.0), Cosine(5.0), Bank(tmp_path / "b.npy"), normalize=False).score(GOOD["a"], GOOD["c"])
     rows[777] = 0
     np.save(tmp_path / "b.npy", rows)
     with pytest.raises(InputError, match=r"row 777 is zero"):
-        Bridge(Cosine(5.0), Cosine(5.0), Bank(tmp_path / "b.npy")).score(GOOD["a"], GOOD["c"])
+        Bridge(Cosine(5.0), Cosine(5.0), Bank(tmp_path / "b.npy"), normalize=False).score(GOOD["a"], GOOD["c"])
 
 
 def test_other_bad_input() -> None:
     bank = Bank(GOOD["for_a"])
     with pytest.raises(InputError, match="dtype must be float32 or float64: got float16"):
-        Bridge(Cosine(5.0), Cosine(5.0), bank, dtype="float16")
+        Bridge(Cosine(5.0), Cosine(5.0), bank, dtype="float16", normalize=False)
     for scale in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(InputError, match="scale must be positive and finite"):
             Cosine(scale)
     with pytest.raises(InputError, match="one scale: got 3"):
-        Bridge(Cosine(torch.ones(3)), Cosine(5.0), bank)
+        Bridge(Cosine(torch.ones(3)), Cosine(5.0), bank, normalize=False)
     with pytest.raises(InputError, match="k must be between 1 and the number of candidates, 5: got 6"):
-        Bridge(Cosine(5.0), Cosine(5.0), bank).retrieve(GOOD["a"], GOOD["c"], k=6)
+        Bridge(Cosine(5.0), Cosine(5.0), bank, normalize=False).retrieve(GOOD["a"], GOOD["c"], k=6)
     with pytest.raises(InputError, match="column per bank sample, the same samples: got 20 and 5"):
         log_sum_exp_scores(draw(3, 20), draw(3, 5))
     with pytest.raises(InputError, match="shard must be one of"):
@@ -143,16 +145,19 @@ def test_dtype_of_the_answer_can_be_chosen() -> None:
     bank, a, c = Bank(GOOD["for_a"]), GOOD["a"].float(), GOOD["c"].float()
     critic = Cosine(50.0)
     exact = truth(critic, critic, a, c, GOOD["for_a"], GOOD["for_a"])
-    double = Bridge(critic, critic, bank, dtype="float64").score(a, c).scores
+    double = Bridge(critic, critic, bank, dtype="float64", normalize=False).score(a, c).scores
     assert double.dtype == torch.float64
     assert (double - exact).abs().max() < 1e-12 * 100
-    assert Bridge(critic, critic, bank, dtype="float32").score(GOOD["a"], GOOD["c"]).scores.dtype == torch.float32
-    half = Bridge(critic, critic, bank).score(a.half(), c.half()).scores
+    assert (
+        Bridge(critic, critic, bank, dtype="float32", normalize=False).score(GOOD["a"], GOOD["c"]).scores.dtype
+        == torch.float32
+    )
+    half = Bridge(critic, critic, bank, normalize=False).score(a.half(), c.half()).scores
     assert half.dtype == torch.float32
 
 
 def test_a_single_sample_has_no_standard_error() -> None:
-    result = Bridge(Cosine(5.0), Cosine(5.0), Bank(GOOD["for_a"][:1])).score(GOOD["a"], GOOD["c"])
+    result = Bridge(Cosine(5.0), Cosine(5.0), Bank(GOOD["for_a"][:1]), normalize=False).score(GOOD["a"], GOOD["c"])
     assert torch.isnan(result.standard_error).all()
     assert (result.effective_sample_size == 1).all()
 
@@ -162,7 +167,7 @@ def test_a_bank_changed_in_place_is_not_remembered(shared) -> None:
     """A learned bank: its unit rows are kept between calls, and made again after a step of the optimiser."""
     b1, b2 = GOOD["for_a"].clone().requires_grad_(), GOOD["for_c"].clone()
     bank = Bank(b1) if shared else Bank(b1, b2)
-    bridge = Bridge(Cosine(70.0), Cosine(20.0), bank)
+    bridge = Bridge(Cosine(70.0), Cosine(20.0), bank, normalize=False)
     for _ in range(3):
         scores = bridge.score(GOOD["a"], GOOD["c"]).scores
         exact = truth(Cosine(70.0), Cosine(20.0), GOOD["a"], GOOD["c"], b1, b1 if shared else b2)

@@ -25,7 +25,7 @@ from ucl import (
 def test_scores_equal_float64_broadcasting(kind, dtype) -> None:
     a, c, b1, b2 = draw(7, 5).to(dtype), draw(9, 3, seed=1).to(dtype), draw(300, 5, seed=2), draw(300, 3, seed=3)
     ab, bc = kind(20.0), kind(3.0)
-    result = Bridge(ab, bc, Bank(b1, b2)).score(a, c)
+    result = Bridge(ab, bc, Bank(b1, b2), normalize=False).score(a, c)
     expected = truth(ab, bc, a, c, b1, b2)
     largest = similarity(ab, a, b1).abs().max() + similarity(bc, c, b2).abs().max()
     assert result.scores.dtype == dtype
@@ -44,7 +44,7 @@ def test_normalised_scores_average_to_one_over_the_bank() -> None:
 
 def test_uncertainty_equals_its_definition() -> None:
     a, c, b = draw(4, 6), draw(5, 6, seed=1), draw(200, 6, seed=2)
-    result = Bridge(Cosine(8.0), Cosine(5.0), Bank(b)).score(a, c)
+    result = Bridge(Cosine(8.0), Cosine(5.0), Bank(b), normalize=False).score(a, c)
     w = (similarity(Cosine(8.0), a, b)[:, None] + similarity(Cosine(5.0), c, b)[None]).exp()
     assert torch.allclose(result.effective_sample_size, w.sum(-1).square() / w.square().sum(-1))
     assert torch.allclose(result.standard_error, w.std(-1) / w.mean(-1) / 200**0.5)
@@ -52,7 +52,7 @@ def test_uncertainty_equals_its_definition() -> None:
 
 def test_numpy_in_numpy_out_and_tensors_likewise() -> None:
     a, c, b = draw(4, 6), draw(5, 6, seed=1), draw(50, 6, seed=2)
-    bridge = Bridge(Cosine(8.0), Cosine(5.0), Bank(b.numpy()))
+    bridge = Bridge(Cosine(8.0), Cosine(5.0), Bank(b.numpy()), normalize=False)
     result = bridge.score(a.numpy().astype(np.float32), c.numpy().astype(np.float32))
     assert isinstance(result.scores, np.ndarray)
     assert result.scores.dtype == np.float32
@@ -63,13 +63,15 @@ def test_black_box_scores_equal_the_bridge() -> None:
     a, c, b = draw(4, 6), draw(5, 6, seed=1), draw(50, 6, seed=2)
     s, t = similarity(Cosine(80.0), a, b), similarity(Cosine(50.0), c, b)
     scores = log_sum_exp_scores(s.numpy(), t.numpy())
-    assert np.allclose(scores, Bridge(Cosine(80.0), Cosine(50.0), Bank(b)).score(a, c).scores.numpy(), atol=1e-11)
+    assert np.allclose(
+        scores, Bridge(Cosine(80.0), Cosine(50.0), Bank(b), normalize=False).score(a, c).scores.numpy(), atol=1e-11
+    )
 
 
 def test_retrieve_equals_sorting_the_grid(monkeypatch) -> None:
     monkeypatch.setattr("ucl.core.bridge.TILE", 40)
     a, c, b = draw(30, 6), draw(500, 6, seed=1), draw(50, 6, seed=2)
-    bridge = Bridge(Cosine(8.0), Cosine(5.0), Bank(b))
+    bridge = Bridge(Cosine(8.0), Cosine(5.0), Bank(b), normalize=False)
     found = bridge.retrieve(a, c, k=7)
     scores, indices = bridge.score(a, c).scores.topk(7)
     assert torch.equal(found.indices, indices)
@@ -79,12 +81,14 @@ def test_retrieve_equals_sorting_the_grid(monkeypatch) -> None:
 def test_direct_is_the_critic_where_spaces_agree() -> None:
     a, c, b = draw(4, 6), draw(5, 6, seed=1), draw(50, 6, seed=2)
     assert torch.allclose(
-        Bridge(Cosine(8.0), Cosine(5.0), Bank(b)).direct(a, c), similarity(Cosine(8.0), a, c), atol=1e-12
+        Bridge(Cosine(8.0), Cosine(5.0), Bank(b), normalize=False).direct(a, c),
+        similarity(Cosine(8.0), a, c),
+        atol=1e-12,
     )
     with pytest.raises(InputError, match="two embeddings of B"):
-        Bridge(Cosine(8.0), Cosine(5.0), Bank(b, b + 1)).direct(a, c)
+        Bridge(Cosine(8.0), Cosine(5.0), Bank(b, b + 1), normalize=False).direct(a, c)
     with pytest.raises(InputError, match="cosine and dot"):
-        Bridge(Cosine(8.0), Dot(5.0), Bank(b)).direct(a, c)
+        Bridge(Cosine(8.0), Dot(5.0), Bank(b), normalize=False).direct(a, c)
 
 
 @pytest.mark.parametrize("kind", [Cosine, Dot, NegativeL2, NegativeSquaredL2])
@@ -113,7 +117,7 @@ def test_gradients_survive_scores_far_below_the_maxima() -> None:
     """Antipodal anchors at scale 2,000: exp(p + q - L) is beyond float64."""
     a, b = torch.eye(2, dtype=torch.float64), torch.tensor([[1.0, 0.1], [-1.0, 0.1]], dtype=torch.float64)
     x, y = a[:1].clone().requires_grad_(), (-a[:1]).requires_grad_()
-    Bridge(Cosine(2000.0), Cosine(2000.0), Bank(b)).score(x, y).scores.sum().backward()
+    Bridge(Cosine(2000.0), Cosine(2000.0), Bank(b), normalize=False).score(x, y).scores.sum().backward()
     u, v = a[:1].clone().requires_grad_(), (-a[:1]).requires_grad_()
     torch.logsumexp(Cosine(2000.0)(u, b) + Cosine(2000.0)(v, b), 1).sum().backward()
     assert torch.allclose(x.grad, u.grad)
@@ -161,10 +165,10 @@ def test_a_prepared_bank_answers_alike(tmp_path, shared) -> None:
     a, c, b1 = draw(4, 6), draw(5, 6, seed=1), draw(5000, 6, seed=2)
     bank = Bank(b1) if shared else Bank(b1, draw(5000, 6, seed=3))
     ab, bc = Cosine(40.0), Cosine(7.0)
-    expected = Bridge(ab, bc, bank).score(a, c)
+    expected = Bridge(ab, bc, bank, normalize=False).score(a, c)
     for prepared in (bank.prepare(ab, bc), bank.prepare(ab, bc, tmp_path / "bank"), Bank.load(tmp_path / "bank")):
         assert prepared.shared == shared
-        bridge = Bridge(ab, bc, prepared)
+        bridge = Bridge(ab, bc, prepared, normalize=False)
         result = bridge.score(a, c)
         assert torch.allclose(result.scores, expected.scores, atol=1e-11)
         assert torch.allclose(result.standard_error, expected.standard_error, rtol=1e-8)
@@ -174,6 +178,6 @@ def test_a_prepared_bank_answers_alike(tmp_path, shared) -> None:
             assert torch.allclose(bridge.score(a, candidates).scores, expected.scores, atol=1e-11)
         assert torch.equal(bridge.retrieve(a, ready, k=2).indices, expected.scores.topk(2).indices)
         with pytest.raises(InputError, match="another bridge"):
-            Bridge(ab, Cosine(8.0), prepared).score(a, ready)
+            Bridge(ab, Cosine(8.0), prepared, normalize=False).score(a, ready)
     with pytest.raises(InputError, match="prepared for the cosine critic"):
-        Bridge(Dot(1.0), Dot(1.0), prepared).score(a, c)
+        Bridge(Dot(1.0), Dot(1.0), prepared, normalize=False).score(a, c)

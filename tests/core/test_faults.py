@@ -29,7 +29,7 @@ AB, BC = Cosine(100.0), Cosine(18.6)
 
 
 def score(bank: Bank, a: torch.Tensor, c: torch.Tensor, ab=AB, bc=BC) -> BridgeResult:
-    return Bridge(ab, bc, bank).score(a, c, progress=False)
+    return Bridge(ab, bc, bank, normalize=False).score(a, c, progress=False)
 
 
 def refused(call, match: str) -> None:
@@ -237,9 +237,9 @@ def test_directions_at_the_ends_of_the_range_have_gradients_and_a_direct_compari
     score(Bank(b), x, c).scores.sum().backward()
     score(Bank(b * size), y, c * size).scores.sum().backward()
     assert torch.allclose(y.grad * size, x.grad, rtol=1e-9)
-    direct = Bridge(AB, BC, Bank(b)).direct(a * size, c * size)
+    direct = Bridge(AB, BC, Bank(b), normalize=False).direct(a * size, c * size)
     assert torch.allclose(direct, similarity(AB, a, c))
-    refused(lambda: Bridge(AB, BC, Bank(b)).direct(a, 0 * c), "no zero vector")
+    refused(lambda: Bridge(AB, BC, Bank(b), normalize=False).direct(a, 0 * c), "no zero vector")
 
 
 # --- wrong objects
@@ -247,9 +247,11 @@ def test_directions_at_the_ends_of_the_range_have_gradients_and_a_direct_compari
 
 def test_what_is_no_critic_no_bank_or_no_array_is_refused() -> None:
     rows = draw(20, 4)
-    refused(lambda: Bridge(Cosine, Cosine(1.0), Bank(rows)), "ab must be a critic .* got the class Cosine")
-    refused(lambda: Bridge(Cosine(1.0), 18.6, Bank(rows)), "bc must be a critic .* got a float")
-    refused(lambda: Bridge(AB, BC, rows), "bank must be a Bank: got a Tensor")
+    refused(
+        lambda: Bridge(Cosine, Cosine(1.0), Bank(rows), normalize=False), "ab must be a critic .* got the class Cosine"
+    )
+    refused(lambda: Bridge(Cosine(1.0), 18.6, Bank(rows), normalize=False), "bc must be a critic .* got a float")
+    refused(lambda: Bridge(AB, BC, rows, normalize=False), "bank must be a Bank: got a Tensor")
     refused(lambda: Bank(rows).prepare(Cosine, BC), "ab must be a critic")
     masked = np.ma.MaskedArray(rows.numpy(), mask=rows.numpy() > 1)
     refused(lambda: Bank(masked), "must have no mask: got a masked array")
@@ -264,7 +266,7 @@ def test_what_is_no_critic_no_bank_or_no_array_is_refused() -> None:
 def test_embeddings_made_in_inference_mode(inside, kind) -> None:
     with torch.inference_mode():
         a, b = draw(4, 6) * 1, draw(50, 6, seed=2) * 1
-        bridge = Bridge(kind(10.0), kind(5.0), Bank(b))
+        bridge = Bridge(kind(10.0), kind(5.0), Bank(b), normalize=False)
         if inside:
             result = bridge.score(a, a, progress=False)
     if not inside:
@@ -350,32 +352,42 @@ def test_a_new_build_replaces_the_old_and_nothing_else(folder) -> None:
 
 def test_a_bank_prepared_for_other_critics_or_scales_is_refused(folder) -> None:
     bank = Bank.load(folder)
-    refused(lambda: Bridge(Dot(100.0), BC, bank), "prepared for the cosine critic: got the dot critic")
-    refused(lambda: Bridge(Cosine(1.0), BC, bank), "another bridge, of scale 100: got 1")
-    Bridge(Cosine(torch.tensor(99.0, requires_grad=True)), BC, bank)  # a scale that is being learned
+    refused(lambda: Bridge(Dot(100.0), BC, bank, normalize=False), "prepared for the cosine critic: got the dot critic")
+    refused(lambda: Bridge(Cosine(1.0), BC, bank, normalize=False), "another bridge, of scale 100: got 1")
+    Bridge(Cosine(torch.tensor(99.0, requires_grad=True)), BC, bank, normalize=False)  # a scale that is being learned
     memory = Bank(draw(50, 4)).prepare(Dot(1.0), Dot(2.0), progress=False)
-    refused(lambda: Bridge(NegativeL2(1.0), Dot(2.0), memory), "prepared for the dot critic")
+    refused(lambda: Bridge(NegativeL2(1.0), Dot(2.0), memory, normalize=False), "prepared for the dot critic")
 
 
 def test_prepared_candidates_know_all_of_their_bank(tmp_path) -> None:
     a, c, rows = draw(3, 6), draw(4, 6, seed=1), draw(300, 6, seed=2)
     other = rows.clone()
     other[150, 3] += 1e-9
-    ready = Bridge(AB, BC, Bank(rows)).prepare(c, progress=False)
-    refused(lambda: Bridge(AB, BC, Bank(other)).score(a, ready), "prepared for another bridge")
-    refused(lambda: Bridge(AB, BC, Bank(rows, rows.clone())).score(a, ready), "prepared for another bridge")
-    refused(lambda: Bridge(AB, BC, Bank(rows, weights=np.ones(300))).score(a, ready), "prepared for another bridge")
+    ready = Bridge(AB, BC, Bank(rows), normalize=False).prepare(c, progress=False)
+    refused(lambda: Bridge(AB, BC, Bank(other), normalize=False).score(a, ready), "prepared for another bridge")
+    refused(
+        lambda: Bridge(AB, BC, Bank(rows, rows.clone()), normalize=False).score(a, ready), "prepared for another bridge"
+    )
+    refused(
+        lambda: Bridge(AB, BC, Bank(rows, weights=np.ones(300)), normalize=False).score(a, ready),
+        "prepared for another bridge",
+    )
     np.save(tmp_path / "rows.npy", rows.numpy())
-    streamed = Bridge(AB, BC, Bank(tmp_path / "rows.npy"))
-    assert torch.equal(streamed.score(a, ready).scores, Bridge(AB, BC, Bank(rows)).score(a, ready).scores)
+    streamed = Bridge(AB, BC, Bank(tmp_path / "rows.npy"), normalize=False)
+    assert torch.equal(
+        streamed.score(a, ready).scores, Bridge(AB, BC, Bank(rows), normalize=False).score(a, ready).scores
+    )
     np.save(tmp_path / "rows.npy", other.numpy())
-    refused(lambda: Bridge(AB, BC, Bank(tmp_path / "rows.npy")).score(a, ready), "prepared for another bridge")
+    refused(
+        lambda: Bridge(AB, BC, Bank(tmp_path / "rows.npy"), normalize=False).score(a, ready),
+        "prepared for another bridge",
+    )
     refused(lambda: streamed.prepare(c.clone().requires_grad_()), "fixed numbers")
     refused(lambda: Bank(rows.clone().requires_grad_()).prepare(AB, BC), "a prepared bank is fixed")
 
 
 def test_files_of_another_kind_are_refused(tmp_path) -> None:
-    bridge = Bridge(AB, BC, Bank(draw(50, 6)))
+    bridge = Bridge(AB, BC, Bank(draw(50, 6)), normalize=False)
     result, ready = bridge.score(draw(2, 6), draw(3, 6)), bridge.prepare(draw(3, 6))
     result.save(tmp_path / "result.safetensors")
     ready.save(tmp_path / "ready.safetensors")
@@ -427,7 +439,7 @@ def test_equal_scores_are_retrieved_by_index_for_every_k(monkeypatch) -> None:
     monkeypatch.setattr("ucl.core.bridge.TILE", 40)
     a, b = draw(6, 5), draw(30, 5, seed=1)
     c = draw(7, 5, seed=2)[torch.arange(60) % 7]
-    bridge = Bridge(Cosine(8.0), Cosine(5.0), Bank(b))
+    bridge = Bridge(Cosine(8.0), Cosine(5.0), Bank(b), normalize=False)
     scores = bridge.score(a, c, progress=False).scores.numpy()
     for k in (1, 2, 5, 9, 33, 60):
         found = bridge.retrieve(a, c, k=k, progress=False)

@@ -55,7 +55,7 @@ def largest(ab: Critic, bc: Critic, a, c, bank) -> float:
 
 def check(ab: Critic, bc: Critic, a, c, bank, dtype: torch.dtype) -> int:
     a, c, bank = (v.to(dtype) for v in (a, c, bank))
-    result = Bridge(ab, bc, Bank(bank)).score(a, c, progress=False)
+    result = Bridge(ab, bc, Bank(bank), normalize=False).score(a, c, progress=False)
     assert result.scores.dtype == dtype
     error = (result.scores.double() - truth(ab, bc, a, c, bank, bank)).abs()
     outside = int((~(error <= TOLERANCE[dtype] * largest(ab, bc, a, c, bank))).sum())
@@ -134,7 +134,7 @@ def test_the_certificate_sends_underflow_to_an_exact_path() -> None:
 
 def test_against_mpmath() -> None:
     a, bank = draw(2, 4), draw(30, 4, seed=2)
-    scores = Bridge(Cosine(900.0), Cosine(1000.0), Bank(bank)).score(a, -a).scores
+    scores = Bridge(Cosine(900.0), Cosine(1000.0), Bank(bank), normalize=False).score(a, -a).scores
     mpmath.mp.dps = 60
     for i in range(2):
         for j in range(2):
@@ -167,11 +167,17 @@ def test_vectors_at_the_ends_of_the_range() -> None:
 
 def test_global_settings_do_not_matter() -> None:
     bank = draw(500, 64)
-    expected = Bridge(Cosine(50.0), Cosine(50.0), Bank(bank.float())).score(bank[:9].float(), bank[:9].float()).scores
+    expected = (
+        Bridge(Cosine(50.0), Cosine(50.0), Bank(bank.float()), normalize=False)
+        .score(bank[:9].float(), bank[:9].float())
+        .scores
+    )
     torch.set_float32_matmul_precision("medium")
     try:
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            again = Bridge(Cosine(50.0), Cosine(50.0), Bank(bank.float())).score(bank[:9].float(), bank[:9].float())
+            again = Bridge(Cosine(50.0), Cosine(50.0), Bank(bank.float()), normalize=False).score(
+                bank[:9].float(), bank[:9].float()
+            )
     finally:
         torch.set_float32_matmul_precision("highest")
     assert torch.equal(expected, again.scores)

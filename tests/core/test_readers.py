@@ -170,7 +170,7 @@ def test_nan_in_a_file_is_told_by_the_library(tmp_path) -> None:
             given = {**sides, name: source}
             line = told(
                 lambda given=given: Bridge(
-                    Cosine(5.0), Cosine(5.0), Bank(given["bank.for_a"], given["bank.for_c"])
+                    Cosine(5.0), Cosine(5.0), Bank(given["bank.for_a"], given["bank.for_c"]), normalize=False
                 ).score(given["a"], given["c"], progress=False)
             )
             assert line == f"{name} must be finite: row 17 holds NaN; remove the row from {path} or embed it again"
@@ -201,7 +201,7 @@ def test_two_files_are_joined_by_id(tmp_path, form, strings) -> None:
     assert np.array_equal(bank.for_c.read(0, 60).numpy(), for_c)
     assert np.array_equal(bank.for_c.read(13, 31).numpy(), for_c[13:31])
     assert np.array_equal(bank.between(10, 50).for_c.read(5, 9).numpy(), for_c[15:19])
-    found = Bridge(Cosine(20.0), Cosine(10.0), bank).score(a, c, progress=False).scores
+    found = Bridge(Cosine(20.0), Cosine(10.0), bank, normalize=False).score(a, c, progress=False).scores
     expected = truth(Cosine(20.0), Cosine(10.0), *map(torch.from_numpy, (a, c, for_a, for_c)))
     assert np.abs(found - expected.numpy()).max() <= 5e-7 * 30
     bad = for_c.copy()
@@ -282,7 +282,7 @@ def test_one_parquet_bank_is_scored_from_several_threads(tmp_path, monkeypatch) 
 
     def score() -> None:
         try:
-            found = Bridge(Cosine(20.0), Cosine(10.0), bank).score(a, c, progress=False).scores
+            found = Bridge(Cosine(20.0), Cosine(10.0), bank, normalize=False).score(a, c, progress=False).scores
             wrong.extend([] if np.abs(found - expected).max() <= 5e-7 * 30 else ["other scores"])
         except BaseException as error:
             wrong.append(error)

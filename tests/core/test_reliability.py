@@ -58,14 +58,16 @@ def test_reliable_is_its_definition(normalize, weighted) -> None:
 
 def test_a_loaded_result_says_what_it_does_not_know(tmp_path) -> None:
     a, c, b1, b2 = worlds()
-    Bridge(Cosine(1.0), Cosine(1.0), Bank(b1, b2)).score(a, c, progress=False).save(tmp_path / "r.safetensors")
+    Bridge(Cosine(1.0), Cosine(1.0), Bank(b1, b2), normalize=False).score(a, c, progress=False).save(
+        tmp_path / "r.safetensors"
+    )
     with pytest.raises(InputError, match="ask for `reliable` before saving"):
         _ = BridgeResult.load(tmp_path / "r.safetensors").reliable
 
 
 def test_thin_answers_are_told_once() -> None:
     a, c, b1, b2 = worlds()
-    bridge = Bridge(Cosine(900.0), Cosine(900.0), Bank(b1, b2))
+    bridge = Bridge(Cosine(900.0), Cosine(900.0), Bank(b1, b2), normalize=False)
     with pytest.warns(ThinBankWarning, match="rest on one sample"):
         found = bridge.retrieve(a, c, k=3, progress=False)
     assert not found.reliable.any()
@@ -74,7 +76,9 @@ def test_thin_answers_are_told_once() -> None:
 
 def test_numpy_in_numpy_out_and_a_few_samples_are_never_reliable() -> None:
     a, c, b1, b2 = (x.numpy() for x in worlds())
-    found = Bridge(Cosine(0.1), Cosine(0.1), Bank(b1[:18], b2[:18])).retrieve(a, c, k=2, progress=False)
+    found = Bridge(Cosine(0.1), Cosine(0.1), Bank(b1[:18], b2[:18]), normalize=False).retrieve(
+        a, c, k=2, progress=False
+    )
     for value in (found.indices, found.scores, found.standard_errors, found.effective_samples, found.reliable):
         assert isinstance(value, np.ndarray)
         assert value.shape == (9, 2)

@@ -37,7 +37,9 @@ ScaleAB = Annotated[
     typer.Option("--ab-scale", help="Scale (inverse temperature) the A-B critic was trained with; a built bank knows."),
 ]
 ScaleBC = Annotated[float | None, typer.Option("--bc-scale", help="Scale the B-C critic was trained with, likewise.")]
-Normalize = Annotated[bool, typer.Option("--normalize", help="Normalise each critic per anchor over the bank.")]
+Normalize = Annotated[
+    bool, typer.Option("--normalize/--no-normalize", help="Normalise each critic per anchor over the bank.")
+]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, ...")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show a progress bar for long work.")]

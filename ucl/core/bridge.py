@@ -49,7 +49,8 @@ class Bridge:
     """The Monte Carlo bridge of Lemma 1: `log mean_i exp(f_AB(a, b_i) + f_BC(b_i, c))` over a bank of B.
 
     `ab` and `bc` are the critics with the scales they were trained with. With `normalize`, each critic's own
-    `log mean_i exp f` is subtracted per anchor, which makes the answer a density ratio: its mean over p(b) is one.
+    `log mean_i exp f` is subtracted per anchor, which makes the answer a density ratio: its mean over p(b) is one. That
+    is the default because it retrieves better (docs/normalise.md); False is the formula above as the paper has it.
 
     `dtype` ("float32" or "float64") is the precision of the answer; by default that of the inputs. With s the sum of
     both scales (unnormalised critics: the largest score; at least 1), scores are within 5e-7 s in float32 and within
@@ -63,7 +64,7 @@ class Bridge:
     """
 
     def __init__(
-        self, ab: Any, bc: Any, bank: Any, *, normalize: bool = False, dtype: str | torch.dtype | None = None
+        self, ab: Any, bc: Any, bank: Any, *, normalize: bool = True, dtype: str | torch.dtype | None = None
     ) -> None:
         for name, critic in (("ab", ab), ("bc", bc)):
             check_critic(critic, name)
@@ -78,7 +79,7 @@ class Bridge:
         self.dtype = None if dtype is None else _dtype(dtype)
 
     @classmethod
-    def of(cls, bank: Bank, *, normalize: bool = False, dtype: str | torch.dtype | None = None) -> "Bridge":
+    def of(cls, bank: Bank, *, normalize: bool = True, dtype: str | torch.dtype | None = None) -> "Bridge":
         """The bridge that a prepared bank was prepared for: it knows its critics and their scales."""
         if bank.critics is None:
             raise InputError("only a prepared bank knows its critics: got one that is not; use Bridge(ab, bc, bank)")
@@ -226,10 +227,10 @@ class Bridge:
         own, theirs = anchors[0], anchors[1][chosen]
         pairs = best[0].flatten().double() + (own[i] + theirs[j] - size if self.normalize else size)
         sides = (own, theirs) if self.normalize else (None, None)
+        blocks = CriticScores((self.ab, self.bc), self.bank, rows, candidates[chosen], False)
+        blocks.seal = seal
         with full_precision(rows.device):
-            return trust_entries(
-                (self.ab, self.bc), self.bank, (rows, candidates[chosen]), (i, j), (pairs, *sides), seal
-            )
+            return trust_entries(blocks, (i, j), (pairs, *sides))
 
     def diagnose(self, a: Any, c: Any, **options: Any) -> "Diagnosis":
         """Direct comparison, which bridge, or neither? See `ucl.trust.diagnose.diagnose`."""
@@ -294,12 +295,8 @@ class _FreshMoments(Moments):
         return self.known[p, q]
 
     def largest(self, i: Anchors, j: Anchors, count: int) -> Float[Tensor, "f _"]:
-        blocks = self.blocks
-        if blocks.log_weights is not None:  # one side alone: the other's is the null anchor, which has the weights
-            i = torch.full_like(j, blocks.rows - 1) if i is None and j is not None else i
-            j = torch.full_like(i, blocks.columns - 1) if j is None and i is not None else j
-        with full_precision(blocks.device):
-            return largest_weights(blocks, i, j, count)
+        with full_precision(self.blocks.device):
+            return largest_weights(self.blocks, i, j, count)
 
 
 def log_sum_exp_scores(scores_ab: Any, scores_cb: Any) -> Any:

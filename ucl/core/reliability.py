@@ -22,13 +22,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ucl.core.bank import Bank
-from ucl.core.critics import Critic
 from ucl.core.exponential import exp_
-from ucl.core.fingerprint import Seal
-from ucl.core.log_sum_exp import ScoreBlocks
 from ucl.core.pareto import TRUSTED, excess_shape, tail_size
-from ucl.core.scores import SideScores, block_size
+from ucl.core.scores import CriticScores
 
 __all__ = [
     "FEWEST",
@@ -82,12 +78,15 @@ def reliable(effective: Float[Tensor, " f"], largest: Float[Tensor, "f t"], samp
 
 
 def largest_weights(
-    blocks: ScoreBlocks, i: Int[Tensor, " f"] | None, j: Int[Tensor, " _f"] | None, count: int
+    blocks: CriticScores, i: Int[Tensor, " f"] | None, j: Int[Tensor, " _f"] | None, count: int
 ) -> Float[Tensor, "f _"]:
     """The `count` largest log weights of the entries (i, j) over the bank, in descending order; one pass.
 
     Without `j` they are those of the anchors `i` alone, and the other way round.
     """
+    if blocks.log_weights is not None:  # one side alone: the other's is the null anchor, which has the weights
+        i = torch.full_like(j, blocks.rows - 1) if i is None and j is not None else i
+        j = torch.full_like(i, blocks.columns - 1) if j is None and i is not None else j
     rows, where_i = (torch.zeros(1, dtype=torch.long), None) if i is None else i.unique(return_inverse=True)
     columns, where_j = (torch.zeros(1, dtype=torch.long), None) if j is None else j.unique(return_inverse=True)
     entries = len(i if i is not None else j if j is not None else ())
@@ -102,74 +101,59 @@ def largest_weights(
 
 
 def trust_entries(
-    critics: tuple[Critic, Critic],
-    bank: Bank,
-    grid: tuple[Float[Tensor, "n d1"], Float[Tensor, "k d2"]],
+    blocks: CriticScores,
     entries: tuple[Int[Tensor, " f"], Int[Tensor, " f"]],
     log_sums: tuple[Float[Tensor, " f"], Float[Tensor, " n"] | None, Float[Tensor, " k"] | None],
-    seal: Seal,
-    progress: bool = False,
 ) -> EntryTrust:
-    """The worth of the entries (i, j) of a grid in one pass over the bank, which `seal` holds to the scores' own.
+    """The worth of the entries (i, j) of a grid in one pass over the bank, and one more for those that may be reliable.
 
     `log_sums` are log sum_i w_i exp(S + T) of every entry, and, for scores that are normalised, of every row and every
     column alone. The formulas are those of `ucl.core.result.BridgeResult`, summed over samples directly.
     """
-    (a, c), (i, j), size = grid, entries, math.log(bank.total_weight())
-    pairs, *anchors = log_sums
-    pooled, weights, start = bank.pooled(seal), bank.weights, 0
-    sides = SideScores(critics[0], a, "a", torch.float64), SideScores(critics[1], c, "c", torch.float64)
-    answers, alone = _Sums(pairs, len(bank)), [_Sums(sums, len(bank)) for sums in anchors if sums is not None]
-    variance = torch.zeros_like(pairs)
-    for for_a, for_c in bank.blocks(bank.cuts_for(block_size(len(a) + len(c))), progress, seal):
-        s, t = (side(block, unit) for side, block, unit in zip(sides, (for_a, for_c), bank.unit, strict=True))
-        own, like = (_part(values, start, s) for values in (weights, pooled))
+    (i, j), bank, size = entries, blocks.bank, math.log(blocks.bank.total_weight())
+    means = [sums - size for sums in log_sums if sums is not None]
+    squares, variance = [torch.zeros_like(mean) for mean in means], torch.zeros_like(means[0])
+    pooled, start, count = bank.pooled(blocks.seal), 0, len(bank)
+    n, k = blocks.a.shape[0], blocks.c.shape[0]
+    for s, t in blocks.alone(torch.float64):
+        both = _part(bank.weights, start, s) * _part(pooled, start, s)
         start += s.shape[1]
-        both, log_own = own * like, own.log()
-        ratios = [
-            sums.add(slice(None), scores, size, both, log_own) for sums, scores in zip(alone, (s, t), strict=False)
-        ]
+        u, v = (
+            (exp_(x - mean[:, None]) for x, mean in zip((s, t), means[1:], strict=True)) if means[1:] else (None, None)
+        )
+        if u is not None and v is not None:
+            squares[1] += u.square() @ both
+            squares[2] += v.square() @ both
         for part in _chunks(len(i), s.shape[1]):
-            off = answers.add(part, s[i[part]] + t[j[part]], size, both, log_own).sub_(1)  # x_g / X - 1
-            if ratios:
-                off.sub_(ratios[0][i[part]]).sub_(ratios[1][j[part]]).add_(2)
-            variance[part] += off.square() @ both
-        for sums in (answers, *alone):
-            sums.end()
+            x = exp_(s[i[part]].add_(t[j[part]]).sub_(means[0][part, None]))  # x_g / X, whose mean is one
+            squares[0][part] += x.square() @ both
+            off = x.sub_(1) if u is None or v is None else x.sub_(u[i[part]]).sub_(v[j[part]]).add_(1)
+            variance[part] += off.square_() @ both
     total = bank.total_weight()
-    distinct = total**2 / bank.squared_weight(seal)
+    distinct = total**2 / bank.squared_weight(blocks.seal)
     errors = (variance / total**2 / (1 - 1 / distinct)).sqrt() if distinct > 1 + 1e-9 else variance * torch.nan
-    (effective, sound), *others = (sums.verdict(total) for sums in (answers, *alone))
-    for (_, known), where in zip(others, (i, j), strict=False):
-        sound = sound & known[where]
-    return EntryTrust(errors, effective, sound)
+    effective = [(total**2 / square).clamp(1, count) for square in squares]
+    sound = effective[0] >= FEWEST
+    if means[1:]:
+        sides = ((torch.arange(n, device=i.device), None), (None, torch.arange(k, device=i.device)))
+        for where, side, samples in zip((i, j), sides, effective[1:], strict=True):
+            sound &= sound_sums(blocks, samples, *side)[where] if bool(sound.any()) else sound
+    sound[sound.clone()] = sound_sums(blocks, effective[0][sound], i[sound], j[sound])
+    return EntryTrust(errors, effective[0], sound)
 
 
-class _Sums:
-    """What is added up over the bank for some sums over it whose logarithms are known."""
-
-    def __init__(self, log_sums: Float[Tensor, " f"], samples: int) -> None:
-        self.log_sums, self.samples, self.square = log_sums, samples, torch.zeros_like(log_sums)
-        self.top, self.count = log_sums.new_empty(len(log_sums), 0), tail_length(samples) + 1
-        self.next: list[Tensor] = []
-
-    def add(
-        self, part: slice, terms: Float[Tensor, "p m"], size: float, both: Float[Tensor, " m"], own: Float[Tensor, " m"]
-    ) -> Float[Tensor, "p m"]:
-        """Take in a block of log terms of some of the sums; each term over the mean term, whose mean is one."""
-        self.next.append(_merged(self.top[part], terms + own, self.count))
-        ratio = exp_(terms - (self.log_sums[part] - size)[:, None])
-        self.square[part] += ratio.square() @ both
-        return ratio
-
-    def end(self) -> None:
-        """All sums have had this block."""
-        self.top, self.next = torch.cat(self.next), []
-
-    def verdict(self, total: float) -> tuple[Float[Tensor, " f"], Bool[Tensor, " f"]]:
-        """Effective samples, and which sums can be trusted."""
-        effective = (total**2 / self.square).clamp(1, self.samples)
-        return effective, reliable(effective, self.top, self.samples)
+def sound_sums(
+    blocks: CriticScores, effective: Float[Tensor, " f"], i: Int[Tensor, " _f"] | None, j: Int[Tensor, " _f"] | None
+) -> Bool[Tensor, " f"]:
+    """Which sums can be trusted; the bank is read again only where some have samples enough."""
+    enough = effective >= FEWEST
+    if not bool(enough.any()):
+        return enough
+    i, j = (None if side is None else side[enough] for side in (i, j))
+    found = reliable(
+        effective[enough], largest_weights(blocks, i, j, tail_length(len(blocks.bank)) + 1), len(blocks.bank)
+    )
+    return enough.masked_scatter(enough, found)
 
 
 def warn_if_thin(effective: Float[Tensor, "*s"]) -> bool:

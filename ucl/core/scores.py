@@ -142,6 +142,11 @@ class CriticScores(ScoreBlocks):
                 start += len(for_a)
             yield s, t
 
+    def alone(self, dtype: torch.dtype) -> Iterator[ScorePair]:
+        """The scores of the whole grid as the critics have them, without weights and null anchors."""
+        for s, t in self(dtype):
+            yield (s, t) if self.log_weights is None else (s[:-1], t[:-1] - t[-1])
+
     def exponentials(self, dtype: torch.dtype) -> Iterator[tuple[Exponentials, Exponentials]]:
         ready = self.prepared
         if ready is None or ready.blocks[0].values.dtype != dtype:

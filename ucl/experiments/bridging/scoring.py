@@ -78,7 +78,7 @@ def bridge(suite: Suite, task: Task, first: str, second: str, ids: Sequence[str]
         raise InputError(f"the bank of {task.middle} is empty: no item of that modality has bank = true")
     bank = Bank(suite.rows(first, task.middle, ids), suite.rows(second, task.middle, ids))
     ab = suite.critic(first, task.query, task.middle)
-    return Bridge(ab, suite.critic(second, task.candidate, task.middle), bank)
+    return Bridge(ab, suite.critic(second, task.candidate, task.middle), bank, normalize=False)
 
 
 def _in_one_space(

@@ -74,7 +74,7 @@ def _black_box_difference(embedded: Embedded, protocol: str, queries: int = 100)
             x[seed] for x in (embedded.a[:, :queries], embedded.c[:, :queries], embedded.for_a, embedded.for_c)
         )
         ab, bc = (CRITICS[f.name](float(torch.as_tensor(f.scale)[seed])) for f in (embedded.ab, embedded.bc))
-        bridged = Bridge(ab, bc, Bank(for_a, for_c)).score(a, c, progress=False).scores
+        bridged = Bridge(ab, bc, Bank(for_a, for_c), normalize=False).score(a, c, progress=False).scores
         boxed = log_sum_exp_scores(ab(a, for_a), bc(c, for_c))
         rows.append({"seed": seed, "protocol": protocol, "difference": float((bridged - boxed).abs().max())})
     return pd.DataFrame(rows)

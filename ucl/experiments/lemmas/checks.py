@@ -81,7 +81,7 @@ def lemma_1(params: Lemmas) -> Check:
     exact = (torch.einsum("b,ba,bc->ac", p_b, a_given_b, c_given_b) / (p_a[:, None] * p_c)).log()
     draws = p_b.multinomial(params.bank, True, generator=random)
     bank = Bank(torch.eye(states, dtype=torch.float64)[draws])
-    result = Bridge(Dot(1.0), Dot(1.0), bank).score(f_ab, f_bc, progress=False)
+    result = Bridge(Dot(1.0), Dot(1.0), bank, normalize=False).score(f_ab, f_bc, progress=False)
     # The result's own error takes equal rows for repeats of one sample; here each is a draw of its own.
     shares = torch.bincount(draws, minlength=states).double() / params.bank
     ratio = (f_ab[:, None] + f_bc).exp()
@@ -95,7 +95,9 @@ def lemma_2(params: Lemmas) -> Check:
     random, d = _stream(params, "lemma_2"), params.dimension
     a, c = _normal(random, params.anchors, d), _normal(random, params.anchors, d)
     ab, bc = params.scales
-    result = Bridge(Cosine(ab), Cosine(bc), Bank(_normal(random, params.bank, d))).score(a, c, progress=False)
+    result = Bridge(Cosine(ab), Cosine(bc), Bank(_normal(random, params.bank, d)), normalize=False).score(
+        a, c, progress=False
+    )
     return compare(
         result.scores,
         uniform_log_ratio(a, c, ab, bc),
@@ -111,7 +113,7 @@ def lemma_3(params: Lemmas) -> Check:
     a, c = size * _normal(random, params.anchors, d), size * _normal(random, params.anchors, d)
     bank = Bank(params.sd * _normal(random, params.bank, d))
     critic = NegativeSquaredL2(1.0)
-    result = Bridge(critic, critic, bank).score(a, c, progress=False)
+    result = Bridge(critic, critic, bank, normalize=False).score(a, c, progress=False)
     return compare(
         result.scores,
         gaussian_log_ratio(a, c, params.sd),

@@ -48,7 +48,10 @@ def score_model(params: ScalingRun, embeddings: Mapping[str, Tensor], progress: 
 def _references(e: Mapping[str, Tensor], a: Tensor, c: Tensor, exact: Tensor | None) -> Iterator[dict[str, Any]]:
     if "b_for_c" not in e:
         ab, bc = _critics(e)
-        yield {"method": "direct", "recall_at_1": _recall(Bridge(ab, bc, Bank(e["b_for_a"][:1])).direct(a, c))}
+        yield {
+            "method": "direct",
+            "recall_at_1": _recall(Bridge(ab, bc, Bank(e["b_for_a"][:1]), normalize=False).direct(a, c)),
+        }
         closed = uniform_log_ratio(a, c, float(ab.scale), float(bc.scale))
         yield {"method": "closed_form", "recall_at_1": _recall(closed)}
     if exact is not None:
@@ -64,7 +67,7 @@ def _monte_carlo(
         whole: BridgeResult | None = None
         part: BridgeResult | None = None
         for low, high in pairwise(cuts):  # banks are nested: each size adds a shard to the one before
-            bridge = Bridge(ab, bc, bank.between(low, high))
+            bridge = Bridge(ab, bc, bank.between(low, high), normalize=False)
             new = bridge.score(a, c, progress=False)
             whole = new if whole is None else merge([whole, new])
             few = bridge.score(a[:SHOWN], c[:SHOWN], progress=False)
