@@ -22,7 +22,7 @@ class Finding:
     level: Level
     sentence: str
     remedy: str
-    numbers: Mapping[str, float]
+    numbers: Mapping[str, float | int]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,6 @@ class Findings:
         return "\n".join(lines)
 
 
-def _plain(value: float) -> float | None:
+def _plain(value: float | int) -> float | None:
     number = float(value)
     return number if abs(number) < float("inf") else None
