@@ -39,7 +39,7 @@ def coverage(log_weights: Float[Tensor, "n m"], name: str, what: str) -> Finding
 
 
 def hubs(grid: Float[Tensor, "n k"]) -> Finding:
-    """Whether few candidates win most queries (Radovanovic, Nanopoulos and Ivanovic 2010: skewness of k-occurrences)."""
+    """Whether few candidates win most queries (skewness of k-occurrences: Radovanovic et al. 2010)."""
     n, k = grid.shape
     wins = _counts(grid, 1)
     occurrences = _counts(grid, min(NEAREST, k)).double()

@@ -39,10 +39,9 @@ class Calibration:
     batch: int
 
     def __str__(self) -> str:
-        return (
-            f"{self.critic} critic: scale {self.scale:.4g}, 95 % interval {self.low:.4g} to {self.high:.4g} "
-            f"({self.pairs} pairs in batches of {self.batch}: InfoNCE {self.loss:.3f} nats, by chance {self.chance:.3f})"
-        )
+        fitted = f"{self.critic} critic: scale {self.scale:.4g}, 95 % interval {self.low:.4g} to {self.high:.4g}"
+        nats = f"InfoNCE {self.loss:.3f} nats, {self.chance:.3f} by chance"
+        return f"{fitted} ({nats}; {self.pairs} pairs in batches of {self.batch})"
 
 
 def calibrate(x: Any, y: Any, critic: str = "cosine") -> Calibration:

@@ -22,13 +22,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ucl.runtime import generator
-from ucl.trust.matching import Map, Side
+from ucl.trust.matching import RIDGES, Map, Side
 
 __all__ = ["PLANTED", "Alignment", "align"]
 
 SAMPLE = 1000  # rows that maps are fitted to
 PLANTED, PLANTINGS = 0.08, 4  # the share that is displaced on purpose, and how often: all must be found
-ALIKE, ORDERS = 60, 20  # random orders that the relation is compared with, by the kernels and by the ranks
+ALIKE, ORDERS = 40, 20  # random orders that the relation is compared with, by the kernels and by the ranks
 EXCHANGES = 100  # of rows within groups, for the null of finding partners among the displaced
 GROUP = 16  # rows that are similar
 RELATED, BY_RANK = 4.0, 5.0  # standard deviations from a random order, by the kernels and by the ranks
@@ -115,7 +115,7 @@ class _Sample:
 
     def relation(self, random: torch.Generator) -> float:
         """Standard deviations by which own partners rank better than in random orders of one side."""
-        by_kernel = _alike(self.a.kernel(self.a.rows), self.c.kernel(self.c.rows), random)
+        by_kernel = _alike(self.a.gram, self.c.gram, random)
         if by_kernel >= RELATED:
             return by_kernel
         n = len(self.index)
@@ -141,7 +141,8 @@ class _Sample:
         law = _Mixture.fit(_own_ranks(_grid(*maps)))
         if law.share:  # again, without the rows that do not belong
             weights = (1 - law.weights).clamp_min(0.02)
-            maps = self._maps(side, weights, self.a.inverses(weights), side.inverses(weights))
+            ridges = [(RIDGES[part.best],) for part in maps]
+            maps = self._maps(side, weights, self.a.inverses(weights, ridges[0]), side.inverses(weights, ridges[1]))
             law = _Mixture.fit(_own_ranks(_grid(*maps)))
         top = float((_own_ranks(_grid(*maps))[0] < 1 / n).double().mean())
         found = Alignment(0.0, law.share, law.likelier, 0.0, top, n)
@@ -184,7 +185,7 @@ class _Sample:
         for start in range(0, self.count, 2**14):
             rows = np.arange(start, min(start + 2**14, self.count))
             rows = rows[~inside[rows]]
-            fits = there.log_ratio(predicted.float(), side.coordinates(self.for_c(order[rows]).double()).float())
+            fits = there.log_ratio(predicted.float(), side.coordinates(self.for_c(order[rows]).float()))
             value, at = fits.topk(min(HOMES, len(rows)), dim=1)
             best.append(value)
             where.append(torch.from_numpy(rows)[at])

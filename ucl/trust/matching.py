@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ucl.core.critics import squared_distances
 
-__all__ = ["Map", "Side"]
+__all__ = ["RIDGES", "Map", "Side"]
 
 RIDGES = (1e-3, 3e-2, 1.0)  # beside a kernel with one on its diagonal, on average
 WIDTH = 64  # principal directions that are predicted
@@ -38,25 +38,30 @@ class Side:
     @cached_property
     def axes(self) -> Float[Tensor, "d k"]:
         """What takes centred rows to principal coordinates of variance one; directions that hold nothing left out."""
-        _, s, v = torch.linalg.svd(self.rows - self.centre, full_matrices=False)
-        kept = s > 1e-5 * s[0].clamp_min(torch.finfo(s.dtype).tiny)
-        kept[WIDTH:] = False
-        return v[kept].T * (len(self.rows) ** 0.5 / s[kept])
+        centred = self.rows - self.centre
+        variances, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))  # ascending
+        variances, vectors = variances[-WIDTH:], vectors[:, -WIDTH:]
+        kept = variances > 1e-10 * variances[-1].clamp_min(1e-290)
+        return vectors[:, kept] * variances[kept].rsqrt()
 
     def coordinates(self, rows: Float[Tensor, "m d"]) -> Float[Tensor, "m k"]:
         """Principal coordinates of rows of this side."""
-        return (rows - self.centre) @ self.axes
+        return (rows - self.centre.to(rows)) @ self.axes.to(rows)
 
     @cached_property
     def unweighted(self) -> list[Float[Tensor, "n n"]]:
         """The inverses of `inverses` where all rows count alike."""
         return self.inverses(self.rows.new_ones(len(self.rows)))
 
-    def inverses(self, weights: Float[Tensor, " n"]) -> list[Float[Tensor, "n n"]]:
+    def inverses(self, weights: Float[Tensor, " n"], ridges: tuple[float, ...] = RIDGES) -> list[Float[Tensor, "n n"]]:
         """(K + ridge / weights)^-1 for every ridge: a row of little weight is a row seen with much noise."""
-        gram = self.kernel(self.rows)
-        noise = [torch.diag(ridge / weights) for ridge in RIDGES]
-        return [torch.cholesky_inverse(torch.linalg.cholesky(gram + own)) for own in noise]
+        noise = [torch.diag(ridge / weights) for ridge in ridges]
+        return [torch.cholesky_inverse(torch.linalg.cholesky(self.gram + own)) for own in noise]
+
+    @cached_property
+    def gram(self) -> Float[Tensor, "n n"]:
+        """The kernel of the sample with itself."""
+        return self.kernel(self.rows)
 
     def kernel(self, rows: Float[Tensor, "m d"]) -> Float[Tensor, "m n"]:
         """Of any rows with those of the sample."""
@@ -74,6 +79,7 @@ class Map:
     inverse: Float[Tensor, "n n"]
     spread: Float[Tensor, " k"]  # variance of each coordinate
     left: Float[Tensor, " k"]  # variance that the prediction leaves; infinite where it says nothing
+    best: int  # of the inverses it was fitted from
 
     @classmethod
     def fit(
@@ -85,7 +91,7 @@ class Map:
         best = min(range(len(losses)), key=lambda i: float(losses[i].sum()))
         spread = share @ (target - share @ target).square()
         left = torch.where(losses[best] < spread, torch.maximum(losses[best], FLOOR * spread), torch.inf)
-        return cls(source, target, inverses[best], spread, left)
+        return cls(source, target, inverses[best], spread, left, best)
 
     @property
     def says(self) -> Bool[Tensor, " k"]:

@@ -52,7 +52,7 @@ def dimensions(rows: Float[Tensor, "m d"], name: str) -> Finding:
     centred = sample - sample.mean(0)
     size = centred.square().mean(0).sqrt()
     constant = int((size <= 1e-6 * sample.abs().amax(0).clamp_min(1e-30)).sum())
-    spectrum = torch.linalg.svdvals(centred).square()
+    spectrum = torch.linalg.eigvalsh(centred.T @ centred).clamp_min(0)
     share = (spectrum / spectrum.sum().clamp_min(1e-300)).clamp_min(1e-300)
     rank = float(torch.exp(-(share * share.log()).sum()))
     numbers = {"width": rows.shape[1], "constant": constant, "effective_rank": rank}
