@@ -164,6 +164,27 @@ class Bridge:
         scores, indices = (torch.cat(parts) for parts in zip(*found, strict=True))
         return Retrieval(indices if form.torch_in else indices.cpu().numpy(), form.give(scores))
 
+    def distill(self, a_samples: Any, c_samples: Any, **options: Any) -> Any:
+        """Two small maps to unit vectors that say what this bridge says, from unpaired samples of A and of C.
+
+        See `ucl.distilled.distil.distill`, which this calls, for the options (`width`, `hidden`, `seed`, ...).
+        """
+        from ucl.distilled.distil import distill
+
+        return distill(self, a_samples, c_samples, **options)
+
+    def query_vectors(self, a: Any) -> Any:
+        """Vectors [n, d2] to ask an index of C that exists already: the bank's mean seen from C (the barycentre).
+
+        The mean over the bank of what the B-C model makes of it (of norm one for a cosine critic), weighted by
+        softmax_i f_AB(a, b_i) and the bank's weights. Rerank what the index finds by `score`.
+        """
+        from ucl.core.barycentre import barycentres
+
+        queries, form = self._side(a, "a")
+        with full_precision(queries.device):
+            return form.give(barycentres(self.ab, self.bc, self.bank, queries))
+
     def _inputs(self, a: Any, c: Any) -> tuple[Tensor, Tensor, Form]:
         """Both inputs as tensors on one device, and the form answers take."""
         queries, form_a = self._side(a, "a")
