@@ -17,6 +17,7 @@ from ucl.core.fingerprint import Seal, fingerprint
 from ucl.core.gradient import attach, critic_pairs
 from ucl.core.log_sum_exp import Exponentials, LogSums, log_sums
 from ucl.core.origin import Origin
+from ucl.core.pruned import PrunedResult, Pruning
 from ucl.core.readers import as_rows
 from ucl.core.result import BridgeResult, Form, Moments
 from ucl.core.scores import (
@@ -75,12 +76,17 @@ class Bridge:
         self.normalize = normalize
         self.dtype = None if dtype is None else _dtype(dtype)
 
-    def score(self, a: Any, c: "Any | Candidates", *, progress: bool = True) -> BridgeResult:
+    def score(self, a: Any, c: "Any | Candidates", *, progress: bool = True, tolerance: float = 0.0) -> Any:
         """Score every row of `a` [n, d1] against every row of `c` [k, d2], or against prepared candidates.
 
         NumPy arrays (and files) give NumPy arrays, tensors give tensors on the device they are on. Queries are copied:
         they may change before the result's errors are read. The bank is not: see `Bank`.
+
+        With a `tolerance` in nats above 0 the answer is a `PrunedResult`: from the samples that matter to each query,
+        every score with a proven bound below the tolerance (`ucl.core.pruned`); without gradients or errors.
         """
+        if tolerance:
+            return self._pruned(a, c, tolerance)
         queries, candidates, form = self._inputs(a, c)
         ready = c if isinstance(c, Candidates) else None
         blocks = CriticScores((self.ab, self.bc), self.bank, queries, candidates, progress, ready)
@@ -163,6 +169,28 @@ class Bridge:
                 found.append(best)
         scores, indices = (torch.cat(parts) for parts in zip(*found, strict=True))
         return Retrieval(indices if form.torch_in else indices.cpu().numpy(), form.give(scores))
+
+    def pruning(self, tolerance: float) -> Pruning:
+        """What `score(..., tolerance)` uses, to be kept for many queries; the bank must not change meanwhile."""
+        if not 0 < tolerance < math.inf:
+            raise InputError(f"tolerance must be positive and finite, in nats: got {tolerance}")
+        if self.normalize:
+            raise InputError(
+                "tolerance needs a bridge with normalize=False: a candidate's normaliser is a sum over the whole bank; "
+                "leave out tolerance, or normalisation"
+            )
+        return Pruning(self.ab, self.bc, self.bank, tolerance)
+
+    def _pruned(self, a: Any, c: Any, tolerance: float) -> PrunedResult:
+        pruning = self.pruning(tolerance)
+        queries, candidates, form = self._inputs(a, c)
+        with full_precision(form.device):
+            rows, most = pruning.candidates(candidates)
+            found = [pruning.score(queries[i : i + 1], rows, most) for i in range(len(queries))]
+        scores, bounds, samples = zip(*found, strict=True)
+        counts = torch.tensor(samples)
+        grids = [form.give(torch.stack(grid)) for grid in (scores, bounds)]
+        return PrunedResult(*grids, counts if form.torch_in else counts.numpy(), len(self.bank))
 
     def distill(self, a_samples: Any, c_samples: Any, **options: Any) -> Any:
         """Two small maps to unit vectors that say what this bridge says, from unpaired samples of A and of C.
