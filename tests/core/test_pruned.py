@@ -59,7 +59,7 @@ def test_the_best_are_certified_without_the_rest() -> None:
 
 def test_wrong_use_is_told() -> None:
     b = draw(50, 4)
-    with pytest.raises(InputError, match="tolerance must be positive and finite, in nats: got -1.0"):
+    with pytest.raises(InputError, match=r"positive and finite, in nats: got -1\.0"):
         Bridge(Cosine(2.0), Cosine(2.0), Bank(b)).score(b, b, tolerance=-1.0)
     with pytest.raises(InputError, match="needs a bridge with normalize=False"):
         Bridge(Cosine(2.0), Cosine(2.0), Bank(b), normalize=True).score(b, b, tolerance=0.01)

@@ -188,9 +188,10 @@ class Bridge:
             rows, most = pruning.candidates(candidates)
             found = [pruning.score(queries[i : i + 1], rows, most) for i in range(len(queries))]
         scores, bounds, samples = zip(*found, strict=True)
-        counts = torch.tensor(samples)
-        grids = [form.give(torch.stack(grid)) for grid in (scores, bounds)]
-        return PrunedResult(*grids, counts if form.torch_in else counts.numpy(), len(self.bank))
+        counts: Any = torch.tensor(samples)
+        counts = counts if form.torch_in else counts.numpy()
+        values, bound = (form.give(torch.stack(grid)) for grid in (scores, bounds))
+        return PrunedResult(values, bound, counts, len(self.bank))
 
     def distill(self, a_samples: Any, c_samples: Any, **options: Any) -> Any:
         """Two small maps to unit vectors that say what this bridge says, from unpaired samples of A and of C.

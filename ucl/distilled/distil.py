@@ -53,7 +53,9 @@ def distill(
     if a.device != c.device:
         raise InputError(f"a_samples and c_samples must be on one device: got {a.device} and {c.device}; use .to()")
     known = _known(bridge, a.detach().float(), c.detach().float())
-    return distill_stack([known], [seed], width=width, hidden=hidden, settings=settings, progress=progress)[0]
+    student = distill_stack([known], [seed], width=width, hidden=hidden, settings=settings, progress=progress)[0]
+    student.bridge = bridge
+    return student
 
 
 def _known(bridge: Bridge, a: Tensor, c: Tensor) -> Known:

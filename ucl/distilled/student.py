@@ -1,18 +1,23 @@
 """A student: two small maps to unit vectors whose scaled cosine is the log ratio of A and C."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from ucl.core.bridge import Bridge
 from ucl.core.prepared import opened
 from ucl.core.readers import as_rows
 from ucl.distilled.report import Report
 from ucl.distilled.towers import SIDES, Towers
 from ucl.errors import InputError
 from ucl.tensors import write_tensors
+
+if TYPE_CHECKING:
+    from ucl.distilled.index import Index
 
 __all__ = ["Student"]
 
@@ -28,6 +33,7 @@ class Student:
 
     def __init__(self, towers: Towers, report: Report) -> None:
         self.towers, self.report = towers.eval().requires_grad_(False), report
+        self.bridge: Bridge | None = None  # what it was distilled from, where that is known: to rerank with
 
     @property
     def scale(self) -> float:
@@ -55,6 +61,12 @@ class Student:
     def score(self, a: Any, c: Any) -> Any:
         """The grid [n, k] of log ratios up to a constant."""
         return self.scale * self.embed_a(a) @ self.embed_c(c).T
+
+    def index(self, c: Any, ids: Sequence[Any] | None = None, *, bridge: Bridge | None = None) -> "Index":
+        """An index of candidates [k, d2] for `search`; ids are those of the file if it has some. Needs FAISS."""
+        from ucl.distilled.index import Index
+
+        return Index.build(self, c, ids, bridge or self.bridge)
 
     def save(self, path: str | Path) -> None:
         """Write as sealed safetensors."""
