@@ -17,6 +17,7 @@ EXTRAS = {
         "pandas", "pydantic", "yaml",
     ),
     "audioset": ("yt_dlp",),
+    "index": ("faiss",),
     "workflow": (
         "snakemake", "dvc", "mlflow", "sqlalchemy", "filelock", "pandas", "sklearn", "pydantic", "yaml",
         "soundfile", "PIL",

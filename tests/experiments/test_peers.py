@@ -13,7 +13,7 @@ from scipy import stats
 from ucl.experiments.peers import scoring, training
 from ucl.experiments.peers import summary as summaries
 from ucl.experiments.peers.config import Peers
-from ucl.experiments.peers.methods import REFERENCES
+from ucl.experiments.peers.methods import OF_WORLDS
 from ucl.experiments.peers.scenes import SCENES
 from ucl.experiments.peers.which_bridge import write
 from ucl.files import read_json
@@ -21,7 +21,7 @@ from ucl.files import read_json
 TINY = {
     "seeds": 2, "dims": {"a": 6, "b": 4, "c": 6}, "noise": 0.5, "pairs": 96, "validation": 32, "bank": 40,
     "dimension": 4, "log_scale": 0.01, "norm_penalty": 0.0, "epochs": 2, "batch_size": 32, "learning_rate": 0.01,
-    "decay_epoch": 1, "candidates": 8, "memory": 16, "shared_noise": 1.0, "scenes": list(SCENES),
+    "decay_epoch": 1, "candidates": 8, "memory": 24, "distil_steps": 4, "shared_noise": 1.0, "scenes": list(SCENES),
     "wide": {"width": 8, "learning_rate": 0.01}, "xor": {"bits": 4, "noise": 0.3},
     "multimodal": {"circles": 1, "positions": 12, "noise": 0.1, "noise_b": 0.02},
 }  # fmt: skip
@@ -72,6 +72,7 @@ def test_a_scene_is_learned_and_played(scene):
     assert torch.equal(tensors["for_a"], tensors["for_c"]) == SCENES[scene].shared
     played = scoring.play(params, scene, tensors, progress=False)
     methods = set(played["method"])
+    assert {"distilled", "distilled_linear", "ceiling"} <= methods
     assert ("lemma_3" in methods) == (scene == "gaussian_squared_l2")
     assert ("lemma_2" in methods) == (scene == "multimodal")
     assert played["recall_at_1"].between(0, 1).all()
@@ -84,7 +85,7 @@ def test_references_know_more():
         w: training.refer(params, w, progress=False).groupby("method")["recall_at_1"].mean()
         for w in ("xor", "dependent")
     }
-    assert set(recalls["xor"].index) == set(REFERENCES)
+    assert set(recalls["xor"].index) == set(OF_WORLDS)
     assert recalls["xor"]["bayes"] == pytest.approx(1 / 8, abs=0.1)  # nothing to know: chance, not zero
     assert recalls["xor"]["bayes_given_b"] > 0.5
     assert recalls["dependent"]["bayes_given_b"] >= recalls["dependent"]["bayes"]

@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BY_HAND = {"imagebind", "languagebind"}  # of no registry; `ucl.media.requirements` says how to get them
 PARTS = {"pydantic_core": "pydantic"}  # what one library ships as two
 ROOMS = {  # what must be installed for which part of the package
-    "core": (), "learning": (), "worlds": (), "peers": (), "trust": (), "cli": (),
+    "core": (), "learning": (), "distilled": ("index",), "worlds": (), "peers": (), "trust": (), "cli": (),
     "maze": ("maze",), "media": ("media", "audioset"),
     "statistics": ("workflow",), "digits": ("workflow",), "reporting": ("workflow",), "experiments": ("workflow",),
 }  # fmt: skip

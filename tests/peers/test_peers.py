@@ -1,18 +1,21 @@
 """Each method on a case small enough to work out by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 import ucl.peers
 from ucl.core.critics import Cosine, Dot, NegativeL2, NegativeSquaredL2
+from ucl.distilled.training import Settings
 from ucl.errors import InputError
 from ucl.learning.training import Optimisation
 from ucl.peers import PEERS, SharedBank
 from ucl.peers.c_mcr import CMCR
 from ucl.peers.closed_forms import Lemma2, Lemma3
 from ucl.peers.direct import Direct
+from ucl.peers.distilled import Distilled
 from ucl.peers.maps import CCA, Barycentre, Procrustes, Ridge
 from ucl.peers.monte_carlo import MonteCarlo, MonteCarloNormalized, MonteCarloUnscaled, OneHop, TopK
 from ucl.peers.relative import ASIF, RelativeRepresentations
@@ -195,7 +198,12 @@ def test_every_peer_scores_a_grid_with_every_critic(peer, critic):
     random = generator(4)
     b, b2, a, c = (torch.randn(n, d, generator=random) for n, d in ((30, 3), (30, 5), (4, 3), (6, 5)))
     bank = SharedBank(b, b2, critic(2.0), critic(3.0), memory_a=a, memory_c=c)
-    method = peer() if peer is not CMCR else CMCR(steps=2, batch=8)
+    method = CMCR(steps=2, batch=8) if peer is CMCR else peer()
+    if issubclass(peer, Distilled):
+        method = peer(Settings(steps=2, batch=32))
+        bank = replace(
+            bank, memory_a=torch.randn(40, 3, generator=random), memory_c=torch.randn(30, 5, generator=random)
+        )
     if not method.applies(bank):
         assert peer in (Direct, Lemma2, Lemma3)
         return

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ucl import __version__
+from ucl.cli.distilled import distill, index_app, search
 from ucl.cli.evaluation import evaluate
 from ucl.cli.maze import maze_app
 from ucl.cli.scoring import bank_app, explain, retrieve, score
@@ -32,6 +33,9 @@ app.command()(diagnose)
 app.command()(explain)
 app.command()(evaluate)
 app.add_typer(bank_app, name="bank")
+app.command()(distill)
+app.add_typer(index_app, name="index")
+app.command()(search)
 app.add_typer(maze_app, name="maze")
 app.command()(params)
 app.command()(track)

@@ -20,6 +20,7 @@ from ucl.core.fingerprint import Seal, fingerprint
 from ucl.core.gradient import attach, critic_pairs
 from ucl.core.log_sum_exp import Exponentials, LogSums, log_sums
 from ucl.core.origin import Origin
+from ucl.core.pruned import PrunedResult, Pruning
 from ucl.core.readers import Rows, as_rows
 from ucl.core.reliability import EntryTrust, largest_weights, trust_entries, warn_if_thin
 from ucl.core.result import Anchors, BridgeResult, Form, Moments
@@ -91,12 +92,17 @@ class Bridge:
         sides = ", ".join(f"{critic.name} of scale {critic.number:g}" for critic in (self.ab, self.bc))
         return f"Bridge({sides}, {self.bank}{kind})"
 
-    def score(self, a: Any, c: "Any | Candidates", *, progress: bool = True) -> BridgeResult:
+    def score(self, a: Any, c: "Any | Candidates", *, progress: bool = True, tolerance: float = 0.0) -> Any:
         """Score every row of `a` [n, d1] against every row of `c` [k, d2], or against prepared candidates.
 
         NumPy arrays (and files) give NumPy arrays, tensors give tensors on the device they are on. Queries are copied:
         they may change before the result's errors are read. The bank is not: see `Bank`.
+
+        With a `tolerance` in nats above 0 the answer is a `PrunedResult`: from the samples that matter to each query,
+        every score with a proven bound below the tolerance (`ucl.core.pruned`); without gradients or errors.
         """
+        if tolerance:
+            return self._pruned(a, c, tolerance)
         queries, candidates, form = self._inputs(a, c)
         ready = c if isinstance(c, Candidates) else None
         blocks = CriticScores((self.ab, self.bc), self.bank, queries, candidates, progress, ready)
@@ -237,6 +243,50 @@ class Bridge:
         from ucl.trust.diagnose import diagnose
 
         return diagnose(self, a, c, **options)
+
+    def pruning(self, tolerance: float) -> Pruning:
+        """What `score(..., tolerance)` uses, to be kept for many queries; the bank must not change meanwhile."""
+        if not 0 < tolerance < math.inf:
+            raise InputError(f"tolerance must be positive and finite, in nats: got {tolerance}")
+        if self.normalize:
+            raise InputError(
+                "tolerance needs a bridge with normalize=False: a candidate's normaliser is a sum over the whole bank; "
+                "leave out tolerance, or normalisation"
+            )
+        return Pruning(self.ab, self.bc, self.bank, tolerance)
+
+    def _pruned(self, a: Any, c: Any, tolerance: float) -> PrunedResult:
+        pruning = self.pruning(tolerance)
+        queries, candidates, form = self._inputs(a, c)
+        with full_precision(form.device):
+            rows, most = pruning.candidates(candidates)
+            found = [pruning.score(queries[i : i + 1], rows, most) for i in range(len(queries))]
+        scores, bounds, samples = zip(*found, strict=True)
+        counts: Any = torch.tensor(samples)
+        counts = counts if form.torch_in else counts.numpy()
+        values, bound = (form.give(torch.stack(grid)) for grid in (scores, bounds))
+        return PrunedResult(values, bound, counts, len(self.bank))
+
+    def distill(self, a_samples: Any, c_samples: Any, **options: Any) -> Any:
+        """Two small maps to unit vectors that say what this bridge says, from unpaired samples of A and of C.
+
+        See `ucl.distilled.distil.distill`, which this calls, for the options (`width`, `hidden`, `seed`, ...).
+        """
+        from ucl.distilled.distil import distill
+
+        return distill(self, a_samples, c_samples, **options)
+
+    def query_vectors(self, a: Any) -> Any:
+        """Vectors [n, d2] to ask an index of C that exists already: the bank's mean seen from C (the barycentre).
+
+        The mean over the bank of what the B-C model makes of it (of norm one for a cosine critic), weighted by
+        softmax_i f_AB(a, b_i) and the bank's weights. Rerank what the index finds by `score`.
+        """
+        from ucl.core.barycentre import barycentres
+
+        queries, form = self._side(a, "a")
+        with full_precision(queries.device):
+            return form.give(barycentres(self.ab, self.bc, self.bank, queries))
 
     def _inputs(self, a: Any, c: Any) -> tuple[Tensor, Tensor, Form]:
         """Both inputs as tensors on one device, and the form answers take."""

@@ -62,6 +62,9 @@ class _TensorRows(Rows):
     def _read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
         return self.tensor[start:stop].to(self.dtype)
 
+    def _take(self, index: Int64[np.ndarray, " m"]) -> Float[Tensor, "m d"]:
+        return self.tensor[torch.from_numpy(index)].to(self.dtype)
+
 
 class _ArrayRows(Rows):
     def __init__(self, array: np.ndarray, name: str, path: str = "") -> None:

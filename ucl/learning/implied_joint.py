@@ -22,7 +22,7 @@ from ucl.errors import InputError
 __all__ = ["ImpliedJoint"]
 
 Scores = Callable[[Int64[Tensor, " r"]], Float[Tensor, "r n"]]  # of some bank samples against all samples of one side
-BLOCK = 2**22  # numbers held at once per side; their running sums, in float64, take twice the room
+BLOCK = 2**19  # numbers held at once per side: more leave the cache
 
 
 class ImpliedJoint:
@@ -30,7 +30,7 @@ class ImpliedJoint:
 
     `ab_scores` [n, M] and `cb_scores` [k, M] are critic scores, scale included, against the same bank. `log_weights`
     [M], the logarithms of positive weights, say how much each bank sample counts (None: all alike); what they add up to
-    does not matter. Memory beside the scores: a few blocks of 2^22 numbers. `of` takes embeddings, and `of_bridge` what
+    does not matter. Memory beside the scores: a few blocks of 2^19 numbers. `of` takes embeddings, and `of_bridge` what
     a bridge holds; scores are then made a block of the bank at a time, and never held.
 
     Draws come from a generator of the CPU, so they are the same on every device up to the rounding of scores.

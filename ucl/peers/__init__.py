@@ -10,6 +10,7 @@ from ucl.peers.base import Best, Peer, SharedBank
 from ucl.peers.c_mcr import CMCR
 from ucl.peers.closed_forms import Lemma2, Lemma3
 from ucl.peers.direct import Direct
+from ucl.peers.distilled import Distilled, DistilledLinear
 from ucl.peers.maps import CCA, Barycentre, Procrustes, Ridge
 from ucl.peers.monte_carlo import MonteCarlo, MonteCarloNormalized, MonteCarloUnscaled, OneHop, TopK
 from ucl.peers.relative import ASIF, RelativeRepresentations
@@ -52,4 +53,6 @@ PEERS: tuple[type[Peer], ...] = (
     RelativeRepresentations,
     ASIF,
     CMCR,
+    DistilledLinear,
+    Distilled,
 )

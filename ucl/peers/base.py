@@ -22,7 +22,7 @@ class SharedBank:
     """What is known before the first query: two critics, and samples of B as both models embed them.
 
     Row i of `for_a` [M, d1] and `for_c` [M, d2] is the same sample. `memory_a` [n, d1] and `memory_c` [k, d2] are
-    training samples of A and of C, unpaired; only C-MCR asks for them.
+    training samples of A and of C, unpaired; C-MCR and the distilled bridges ask for them.
     """
 
     for_a: Float[Tensor, "m d1"]

@@ -22,6 +22,7 @@ METHOD_COLOURS = {
     "monte_carlo": "#D55E00",
     "monte_carlo_normalized": "#CC79A7",
     "ground_truth": "#009E73",
+    "distilled": "#8B5A2B",
     "bayes": "#333333",
     "bayes_assuming_independence": "#56B4E9",
     "chance": "#999999",
@@ -46,6 +47,9 @@ METHOD_LABELS = {
     "relative": "Relative repr.",
     "asif": "ASIF",
     "c_mcr": "C-MCR (trained)",
+    "distilled_linear": "Distilled, linear",
+    "distilled": "Distilled",
+    "ceiling": "Same networks on (A, C) pairs",
 }
 BRIDGING_COLOURS = {
     "direct_disparate": METHOD_COLOURS["chance"],

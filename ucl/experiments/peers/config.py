@@ -37,8 +37,11 @@ class Peers(GaussianTraining):
     """Experiment `peers`: every way to bridge, on every world whose truth is known."""
 
     scenes: Annotated[list[SceneName], Distinct] = Field(min_length=1, description="worlds, and how they are learned")
-    memory: Count = Field(description="training samples of A and of C that C-MCR sees; of B that Symile sums over")
+    memory: Count = Field(
+        description="training samples of A and of C that C-MCR and distilled bridges see; of B that Symile sums over"
+    )
     shared_noise: NotNegative = Field(description="standard deviation of the shared noise in the world `dependent`")
+    distil_steps: Count = Field(description="steps of training of the distilled bridges and of their ceiling")
     wide: WideEncoders
     multimodal: Multimodal
     xor: Xor

@@ -10,10 +10,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ucl.core.critics import CRITICS
+from ucl.distilled.ceiling import train_on_pairs
+from ucl.distilled.training import Settings
 from ucl.experiments.peers.config import Peers
+from ucl.experiments.peers.methods import CEILING
 from ucl.experiments.peers.scenes import SCENES
 from ucl.peers import PEERS, Peer, SharedBank
-from ucl.statistics.retrieval import expected_rank
+from ucl.peers.distilled import Distilled
+from ucl.statistics.retrieval import expected_rank, recall_in_groups
 
 __all__ = ["play"]
 
@@ -21,7 +25,7 @@ __all__ = ["play"]
 def play(params: Peers, name: str, tensors: Mapping[str, Tensor], progress: bool = True) -> pd.DataFrame:
     """Every method on every seed of a scene: a table seed, method, recall_at_1, seconds (to fit and to score).
 
-    Methods that are not defined there are left out.
+    Methods that are not defined there are left out. `ceiling` is a reference: it is shown true pairs.
     """
     kind = CRITICS[SCENES[name].critic]
     rows: list[tuple[int, str, float, float]] = []
@@ -29,11 +33,27 @@ def play(params: Peers, name: str, tensors: Mapping[str, Tensor], progress: bool
         for_a, for_c, memory_a, memory_c = (tensors[key][seed] for key in ("for_a", "for_c", "memory_a", "memory_c"))
         ab, bc = (kind(float(tensors[f"scale_{pair}"][seed])) for pair in ("ab", "bc"))
         bank = SharedBank(for_a, for_c, ab, bc, memory_a, memory_c)
-        for peer in (method() for method in PEERS):
+        for method in PEERS:
+            peer = method(_settings(params)) if issubclass(method, Distilled) else method()
             if peer.applies(bank):
                 recall, seconds = _time(peer, bank, tensors["a"][seed], tensors["c"][seed], params.candidates)
                 rows.append((seed, peer.name, recall, seconds))
+    rows += [(seed, CEILING, recall, float("nan")) for seed, recall in enumerate(_ceilings(params, tensors))]
     return pd.DataFrame(rows, columns=["seed", "method", "recall_at_1", "seconds"])
+
+
+def _settings(params: Peers) -> Settings:
+    return Settings(steps=params.distil_steps, batch=min(Settings.batch, params.pairs // 4))
+
+
+@torch.no_grad()
+def _ceilings(params: Peers, tensors: Mapping[str, Tensor]) -> list[float]:
+    """Recall@1 per seed of the distilled bridge's networks on true pairs, all seeds as one stack."""
+    with torch.enable_grad():
+        seeds = range(params.seeds)
+        towers = train_on_pairs(tensors["paired_a"], tensors["paired_c"], seeds, _settings(params))
+    scores = towers.encode("a", tensors["a"]) @ towers.encode("c", tensors["c"]).mT
+    return recall_in_groups(scores, params.candidates).double().tolist()
 
 
 def _time(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ucl.experiments.gaussian import optimisation_of, recipe_of
 from ucl.experiments.peers.config import Peers
-from ucl.experiments.peers.methods import REFERENCES
+from ucl.experiments.peers.methods import OF_WORLDS
 from ucl.experiments.peers.scenes import SCENES
 from ucl.experiments.peers.worlds import build_world
 from ucl.learning.model_pairs import Encoder, train_model_pair, train_reference
@@ -27,7 +27,8 @@ __all__ = ["learn", "refer"]
 def learn(params: Peers, name: str, progress: bool = True) -> dict[str, Tensor]:
     """Train the two models of a scene and embed held-out queries, a bank apart from them, and training samples.
 
-    Returns `a`, `c`, `for_a`, `for_c`, `memory_a`, `memory_c` [S, ., d] and `scale_ab`, `scale_bc` [S].
+    Returns `a`, `c`, `for_a`, `for_c`, `memory_a`, `memory_c` [S, ., d] and `scale_ab`, `scale_bc` [S]; and true pairs
+    `paired_a`, `paired_c`, which no bridge sees: what the embeddings hold.
     """
     scene = SCENES[name]
     world, encoder, params = build_world(params, scene.world)
@@ -41,6 +42,9 @@ def learn(params: Peers, name: str, progress: bool = True) -> dict[str, Tensor]:
     memory = pair.embed(draws["ab"].a[:, : params.memory], draws["bc"].c[:, : params.memory], bank[:, :1])
     tensors = {"a": embedded.a, "c": embedded.c, "for_a": embedded.for_a, "for_c": embedded.for_c}
     tensors |= {"memory_a": memory.a, "memory_c": memory.c}
+    pairs = world.sample(params.pairs, streams(params.seeds, "ac"))
+    paired = pair.embed(pairs.a, pairs.c, bank[:, :1])
+    tensors |= {"paired_a": paired.a, "paired_c": paired.c}
     scales = {"scale_ab": torch.as_tensor(embedded.ab.scale), "scale_bc": torch.as_tensor(embedded.bc.scale)}
     return tensors | scales
 
@@ -71,7 +75,7 @@ def refer(params: Peers, world_name: str, progress: bool = True) -> pd.DataFrame
         "symile": recall(given_b),
         "bayes_given_b": recall(_exact_given_b(world, queries)),
     }
-    table = pd.DataFrame({method: recalls[method].double().numpy() for method in REFERENCES}).rename_axis("seed")
+    table = pd.DataFrame({method: recalls[method].double().numpy() for method in OF_WORLDS}).rename_axis("seed")
     return table.reset_index().melt("seed", var_name="method", value_name="recall_at_1")
 
 

@@ -1,0 +1,78 @@
+"""Pruned scores against the exact sum: never outside their bound; barycentres against their definition."""
+
+import pytest
+import torch
+from bridge_oracle import draw, similarity, truth
+
+from ucl import Bank, Bridge, Cosine, Dot, InputError, NegativeL2, NegativeSquaredL2
+
+CRITICS = [Cosine(60.0), Cosine(3.0), Dot(2.0), NegativeL2(9.0), NegativeSquaredL2(7.0)]
+
+
+@pytest.mark.parametrize("critic", CRITICS, ids=lambda critic: f"{critic.name}-{critic.scale}")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("tolerance", [0.5, 0.01, 1e-6])
+def test_scores_are_within_their_bound_and_that_within_the_tolerance(critic, dtype, tolerance) -> None:
+    a, c, b1, b2 = draw(6, 5).to(dtype), draw(40, 3, seed=1).to(dtype), draw(900, 5, seed=2), draw(900, 3, seed=3)
+    other = Cosine(18.6)
+    result = Bridge(critic, other, Bank(b1.to(dtype), b2.to(dtype))).score(a, c, tolerance=tolerance)
+    exact = truth(critic, other, a, c, b1.to(dtype), b2.to(dtype))
+    slack = 1e-5 if dtype == torch.float32 else 1e-9  # of the answer's own precision
+    assert ((result.scores.double() - exact).abs() <= result.bound.double() + slack).all()
+    assert (result.bound <= tolerance).all()
+    assert result.bank_size == 900
+    assert (result.samples <= 900).all()
+
+
+def test_a_sharp_critic_reads_few_samples() -> None:
+    b = draw(5000, 4, seed=2).float()
+    bridge = Bridge(NegativeSquaredL2(200.0), NegativeSquaredL2(200.0), Bank(b))
+    a = b[:5] + 0.01 * draw(5, 4).float()
+    result = bridge.score(a, a, tolerance=0.01)
+    assert (result.samples < 5000).any()
+    assert ((result.scores - bridge.score(a, a).scores).abs() <= 0.01 + 1e-5).all()
+
+
+def test_hard_banks() -> None:
+    """Far maxima, one heavy sample, repeats, weights: the certificate must send these to the whole bank."""
+    b = torch.cat([torch.eye(8), -torch.eye(8), torch.eye(8).repeat(20, 1)])
+    weights = torch.ones(len(b))
+    weights[0] = 1e9
+    for scale in (100.0, 400.0):
+        for given in (None, weights):
+            bridge = Bridge(Cosine(scale), Cosine(scale), Bank(b, weights=given), dtype="float64")
+            a, c = torch.eye(8), -torch.eye(8)
+            found, exact = bridge.score(a, c, tolerance=0.01), bridge.score(a, c).scores
+            assert ((found.scores - exact).abs() <= 0.01).all()
+
+
+def test_the_best_are_certified_without_the_rest() -> None:
+    b = draw(3000, 6, seed=2).float()
+    bridge = Bridge(Cosine(80.0), Cosine(40.0), Bank(b))
+    a, c = draw(1, 6).float(), draw(500, 6, seed=1).float()
+    pruning = bridge.pruning(0.01)
+    scores, bound, _ = pruning.score(a, *pruning.candidates(c), best=5)
+    exact = bridge.score(a, c).scores[0]
+    top = exact.topk(5).indices
+    assert set(top.tolist()) == set(scores.where(bound <= 0.01, -torch.inf).topk(5).indices.tolist())
+
+
+def test_wrong_use_is_told() -> None:
+    b = draw(50, 4)
+    with pytest.raises(InputError, match=r"positive and finite, in nats: got -1\.0"):
+        Bridge(Cosine(2.0), Cosine(2.0), Bank(b)).score(b, b, tolerance=-1.0)
+    with pytest.raises(InputError, match="needs a bridge with normalize=False"):
+        Bridge(Cosine(2.0), Cosine(2.0), Bank(b), normalize=True).score(b, b, tolerance=0.01)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_query_vectors_are_the_weighted_mean_of_the_bank(weighted, monkeypatch) -> None:
+    monkeypatch.setattr("ucl.core.barycentre.block_size", lambda rows: 7)
+    a, b1, b2 = draw(4, 5), draw(60, 5, seed=1), draw(60, 3, seed=2)
+    weights = draw(60, seed=3).exp() if weighted else None
+    for bc in (Cosine(3.0), Dot(3.0)):
+        bridge = Bridge(NegativeL2(4.0), bc, Bank(b1, b2, weights=weights))
+        share = torch.softmax(similarity(NegativeL2(4.0), a, b1) + (0 if weights is None else weights.log()), 1)
+        seen = torch.nn.functional.normalize(b2, dim=1) if isinstance(bc, Cosine) else b2
+        torch.testing.assert_close(bridge.query_vectors(a), share @ seen)
+    assert bridge.query_vectors(a.numpy()).shape == (4, 3)

@@ -1,0 +1,72 @@
+"""An index against the exact bridge and against its own student, in memory and opened from its folder."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from ucl import Bank, Bridge, Cosine, InputError
+from ucl.distilled import index as indexing
+from ucl.distilled.distil import distill
+from ucl.distilled.index import Index
+from ucl.distilled.training import Settings
+from ucl.runtime import generator
+
+SHAPES = [(200, 5), (200, 3), (6, 5), (90, 3)]
+B1, B2, A, C = (torch.randn(*shape, generator=generator(i)) for i, shape in enumerate(SHAPES))
+BRIDGE = Bridge(Cosine(9.0), Cosine(7.0), Bank(B1, B2))
+IDS = [f"c{i}" for i in range(90)]
+
+
+@pytest.fixture(scope="module")
+def student():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return distill(BRIDGE, B1, B2, width=6, settings=Settings(steps=20, batch=32, checks=2), progress=False)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1e-4])
+def test_all_reranked_is_the_exact_retrieval(student, tolerance) -> None:
+    found = student.index(C, IDS).search(A, k=4, rerank=90, tolerance=tolerance)
+    exact = BRIDGE.score(A, C).scores.topk(4)
+    assert torch.equal(found.indices, exact.indices)
+    torch.testing.assert_close(found.scores, exact.values.double(), atol=2e-4, rtol=0)
+    assert found.ids == [[f"c{i}" for i in row] for row in exact.indices.tolist()]
+
+
+def test_without_reranking_it_is_the_student(student) -> None:
+    found = student.index(C).search(A, k=3, rerank=0)
+    expected = student.score(A, C).topk(3)
+    assert torch.equal(torch.as_tensor(found.ids), expected.indices)
+    torch.testing.assert_close(found.scores, expected.values, atol=1e-4, rtol=1e-4)
+
+
+def test_an_inverted_file_finds_all_if_all_is_asked_for(student, monkeypatch) -> None:
+    monkeypatch.setattr(indexing, "FLAT", 10)
+    found = student.index(C).search(A, k=3, rerank=90)
+    assert torch.equal(found.indices, BRIDGE.score(A, C).scores.topk(3).indices)
+
+
+def test_saved_and_opened(student, tmp_path) -> None:
+    index = student.index(C.numpy(), IDS)
+    index.save(tmp_path / "index")
+    opened = Index.open(tmp_path / "index", BRIDGE)
+    assert isinstance(np.load(tmp_path / "index" / "candidates.npy", mmap_mode="r"), np.memmap)
+    found, again = index.search(A, k=5, rerank=50), opened.search(A, k=5, rerank=50)
+    assert found.ids == again.ids
+    assert torch.equal(found.scores, again.scores)
+    with pytest.raises(InputError, match="reranking needs the bridge"):
+        Index.open(tmp_path / "index").search(A)
+    (tmp_path / "index" / "ids.json").write_text("[]")
+    with pytest.raises(InputError, match=r"ids\.json is missing or damaged"):
+        Index.open(tmp_path / "index")
+
+
+def test_wrong_use_is_told(student, tmp_path) -> None:
+    with pytest.raises(InputError, match="got 2 ids for 90 rows"):
+        student.index(C, IDS[:2])
+    with pytest.raises(InputError, match="between 1 and the number of candidates, 90: got 91"):
+        student.index(C).search(A, k=91)
+    with pytest.raises(InputError, match=r"index\.json is missing"):
+        Index.open(tmp_path)

@@ -1,0 +1,61 @@
+"""What held-out simulated pairs say of a student, and what else they say would do."""
+
+from dataclasses import asdict, dataclass
+
+__all__ = ["Judged", "Report", "WeakStudentWarning"]
+
+CANDIDATES = 32
+
+
+class WeakStudentWarning(UserWarning):
+    """A student that LogSumExp is better than, on simulated pairs that neither has seen."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One way to score: Recall@1 among 32 on simulated pairs kept apart, and its InfoNCE there in nats."""
+
+    recall: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a student was chosen. All numbers are of simulated pairs whose bank, A and C samples are not the training's.
+
+    `ways` maps a way to score to what it reached: `linear` and `hidden` students, `log_sum_exp` and
+    `log_sum_exp_normalized` over the training's bank. `chosen` is the student's. `behind` is the recall it is behind
+    the better LogSumExp (negative: ahead), `error` the standard error of that over groups of pairs.
+    """
+
+    chosen: str
+    ways: dict[str, Judged]
+    behind: float
+    error: float
+    pairs: int
+    samples: dict[str, int]  # how many of `bank`, `a` and `c` it learned from
+
+    @property
+    def weak(self) -> bool:
+        """Whether the student is below LogSumExp, by more than the pairs' chance."""
+        return self.behind > max(0.005, self.error)
+
+    def __str__(self) -> str:
+        """One line."""
+        told = ", ".join(f"{name} {way.recall:.3f}" for name, way in self.ways.items())
+        return f"Recall@1 among {CANDIDATES} on {self.pairs} simulated pairs kept apart: {told}; chosen: {self.chosen}"
+
+    def warning(self) -> str:
+        """What a weak student says."""
+        return (
+            f"this student is {self.behind:.3f} of recall behind LogSumExp ({self}); score with the bridge itself, or "
+            "distil from more samples or a larger bank"
+        )
+
+    def to_json(self) -> dict[str, object]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(about: dict[str, object]) -> "Report":
+        ways = {str(name): Judged(**way) for name, way in about["ways"].items()}  # type: ignore[attr-defined]
+        return Report(**{**about, "ways": ways})  # type: ignore[arg-type]

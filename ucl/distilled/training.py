@@ -1,0 +1,98 @@
+"""InfoNCE on simulated pairs, all seeds as one stack: a file to read from top to bottom."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from tqdm import tqdm
+
+from ucl.distilled.draws import Pairs
+from ucl.distilled.towers import Towers
+from ucl.errors import InputError
+from ucl.learning.losses import info_nce
+
+__all__ = ["Settings", "held_out_loss", "train"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a student is trained."""
+
+    steps: int = 2000
+    batch: int = 128
+    learning_rate: float = 3e-3
+    checks: int = 20  # looks at the held-out loss on the way
+    patience: int = 6  # of them without a better one for any seed, then it ends
+
+
+def train(
+    towers: Towers, pairs: Pairs, judged: Pairs, settings: Settings, progress: str | None = None
+) -> Float[Tensor, " s"]:
+    """Train on `pairs`, keep for every seed what has the least loss on `judged`; returns that loss in nats.
+
+    Batches are the pairs in their order, over and over. AdamW with cosine decay to zero. `progress` labels a bar that
+    shows the mean held-out loss (None: no bar). Raises InputError where the pairs are less than a batch.
+    """
+    fewest = min(pairs.index_a.shape[1], judged.index_a.shape[1])
+    if fewest < settings.batch:
+        raise InputError(f"simulated pairs must hold at least a batch of {settings.batch}: got {fewest}; draw more")
+    towers.standardise(pairs.a, pairs.c)
+    a, c = (towers.standard(side, getattr(pairs, side)) for side in ("a", "c"))
+    adam = torch.optim.AdamW(towers.parameters(), lr=settings.learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, settings.steps)
+    best = torch.full((towers.models,), torch.inf, device=a.device)
+    kept = {name: tensor.clone() for name, tensor in towers.state_dict().items()}
+    every, waited = max(1, settings.steps // settings.checks), 0
+    batches = pairs.index_a.shape[1] // settings.batch
+    with tqdm(total=settings.steps, desc=progress, disable=progress is None, unit="step") as bar:
+        for step in range(1, settings.steps + 1):
+            part = slice((step - 1) % batches * settings.batch, ((step - 1) % batches + 1) * settings.batch)
+            loss = _loss(towers, _rows(a, pairs.index_a[:, part]), _rows(c, pairs.index_c[:, part]))
+            adam.zero_grad()
+            loss.sum().backward()  # models share no parameter: the gradient of the sum trains each alone
+            adam.step()
+            schedule.step()
+            bar.update()
+            if step % every == 0 or step == settings.steps:
+                found = held_out_loss(towers, judged, settings.batch)
+                better = found < best
+                best = torch.where(better, found, best)
+                _keep(towers, kept, better)
+                waited = 0 if bool(better.any()) else waited + 1
+                bar.set_postfix(held_out=f"{float(found.mean()):.3f}")
+                if waited == settings.patience:
+                    break
+    towers.load_state_dict(kept)
+    return best
+
+
+@torch.no_grad()
+def held_out_loss(towers: Towers, judged: Pairs, batch: int) -> Float[Tensor, " s"]:
+    """Mean InfoNCE in nats over batches of simulated pairs that were kept apart."""
+    x, y = towers.encode("a", judged.a), towers.encode("c", judged.c)
+    losses = []
+    for start in range(0, judged.index_a.shape[1] - batch + 1, batch):
+        part = slice(start, start + batch)
+        logits = _rows(x, judged.index_a[:, part]) @ _rows(y, judged.index_c[:, part]).mT
+        losses.append(info_nce(towers.log_scale.exp()[:, None, None] * logits))
+    return torch.stack(losses).mean(0)
+
+
+def _loss(towers: Towers, a: Float[Tensor, "s n d1"], c: Float[Tensor, "s n d2"]) -> Float[Tensor, " s"]:
+    x, y = towers(a, c).chunk(2)
+    return info_nce((towers.log_scale.exp()[:, None, None] * x) @ y.mT)
+
+
+def _rows(x: Float[Tensor, "s n d"], index: Tensor) -> Float[Tensor, "s p d"]:
+    """Rows of every seed by its own numbers."""
+    models, n, width = x.shape
+    start = torch.arange(models, device=x.device)[:, None] * n
+    return x.reshape(-1, width).index_select(0, (index + start).flatten()).view(models, -1, width)
+
+
+def _keep(towers: Towers, kept: dict[str, Tensor], better: Tensor) -> None:
+    """Copy the parameters of the seeds that are better now."""
+    for name, tensor in towers.state_dict().items():
+        own = better.repeat(len(tensor) // len(better))
+        kept[name][own] = tensor[own]
