@@ -21,8 +21,8 @@ from ucl import (
     log_sum_exp_scores,
     merge,
 )
-from ucl.core.bridge import full_precision
 from ucl.core.fingerprint import ChangedError, Fingerprint, mixed_sum
+from ucl.core.precision import full_precision
 from ucl.files import read_json, write_json
 
 AB, BC = Cosine(100.0), Cosine(18.6)

@@ -42,7 +42,9 @@ def ask(w: dict[str, Tensor], pairs: bool = True, **more: object) -> Diagnosis:
     bridge = Bridge(Cosine(12.0), Cosine(12.0), Bank(w["for_a"], w["for_c"]))
     if pairs:
         more |= {"pairs_ab": (w["ab"], w["ab_a"], w["ab_c"]), "pairs_bc": (w["bc"], w["bc_a"], w["bc_c"])}
-    return diagnose(bridge, w["a"], w["c"][torch.randperm(ROWS, generator=generator(5))], among=16, progress=False, **more)
+    return diagnose(
+        bridge, w["a"], w["c"][torch.randperm(ROWS, generator=generator(5))], among=16, progress=False, **more
+    )
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def distill(
 ) -> None:
     """Train two small maps on pairs that the models and the bank imply; no pair of (A, C) is used.
 
-    Example: ucl distill a.npy c.npy --bank b1.npy --bank-for-c b2.npy --ab-scale 100 --bc-scale 18.6 --out s.safetensors
+    Example: ucl distill a.npy c.npy --bank b1.npy --bank-for-c b2.npy --ab-scale 100 --bc-scale 18.6 --out s
     """
     import warnings
 

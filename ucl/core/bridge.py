@@ -1,9 +1,6 @@
 """Scores between two modalities that were never paired, through a bank of the modality that both were paired with."""
 
 import math
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +17,7 @@ from ucl.core.fingerprint import Seal, fingerprint
 from ucl.core.gradient import attach, critic_pairs
 from ucl.core.log_sum_exp import Exponentials, LogSums, log_sums
 from ucl.core.origin import Origin
+from ucl.core.precision import full_precision
 from ucl.core.pruned import PrunedResult, Pruning
 from ucl.core.readers import Rows, as_rows
 from ucl.core.reliability import EntryTrust, largest_weights, trust_entries, warn_if_thin
@@ -387,34 +385,3 @@ def _dtype(dtype: str | torch.dtype) -> torch.dtype:
     if name not in known:
         raise InputError(f"dtype must be float32 or float64: got {dtype}")
     return known[name]
-
-
-@contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
-    """Matrix products in the precision of their inputs, whatever the process allows elsewhere (TF32, autocast)."""
-    with torch.no_grad(), torch.autocast(device.type, enabled=False), _highest:
-        yield
-
-
-class _Highest:
-    """The process-wide precision of float32 products: "highest" while any thread asks for it, then what it was."""
-
-    def __init__(self) -> None:
-        self.lock, self.inside, self.before = threading.Lock(), 0, "highest"
-
-    def __enter__(self) -> None:
-        with self.lock:
-            if self.inside == 0:
-                self.before = torch.get_float32_matmul_precision()
-            if self.before != "highest":
-                torch.set_float32_matmul_precision("highest")
-            self.inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self.lock:
-            self.inside -= 1
-            if self.inside == 0 and self.before != "highest":
-                torch.set_float32_matmul_precision(self.before)
-
-
-_highest = _Highest()

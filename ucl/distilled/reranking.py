@@ -5,7 +5,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ucl.core.bridge import Bridge, full_precision
+from ucl.core.bridge import Bridge
+from ucl.core.precision import full_precision
 from ucl.core.readers import Rows
 
 __all__ = ["rerank"]
