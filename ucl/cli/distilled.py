@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ucl.cli.scoring import AB, BC, FILES, BankFile, BankForC, Device, Json, Kind, Normalize, Progress, ScaleAB, ScaleBC
+from ucl.cli.options import AB, BC, FILES, BankFile, BankForC, Device, Json, Normalize, Progress, ScaleAB, ScaleBC
 
 __all__ = ["distill", "index_app", "search"]
 
@@ -18,12 +18,12 @@ def distill(
     a: Annotated[str, typer.Argument(metavar="A", help=f"Samples of A, unpaired. {FILES}")],
     c: Annotated[str, typer.Argument(metavar="C", help="Samples of C, likewise.")],
     bank: BankFile,
-    ab_scale: ScaleAB,
-    bc_scale: ScaleBC,
     out: Annotated[Path, typer.Option(help="Where to write the student: .safetensors.")],
+    ab_scale: ScaleAB = None,
+    bc_scale: ScaleBC = None,
     bank_for_c: BankForC = None,
-    ab: AB = Kind.cosine,
-    bc: BC = Kind.cosine,
+    ab: AB = None,
+    bc: BC = None,
     width: Annotated[int, typer.Option(min=2, help="Of the vectors.")] = 64,
     hidden: Annotated[
         int | None, typer.Option(min=0, help="Width of two hidden layers, 0: linear; left out: simulated pairs choose.")
@@ -101,13 +101,13 @@ def search(
     index: Annotated[Path, typer.Argument(metavar="INDEX", help="The folder that `ucl index build` wrote.")],
     a: Annotated[str, typer.Argument(metavar="A", help=f"Queries. {FILES}")],
     bank: Annotated[str | None, typer.Option(help="As for `ucl score`; left out: the student's own order.")] = None,
-    ab_scale: Annotated[float, typer.Option(help="As for `ucl score`.")] = 0.0,
-    bc_scale: Annotated[float, typer.Option(help="As for `ucl score`.")] = 0.0,
+    ab_scale: ScaleAB = None,
+    bc_scale: ScaleBC = None,
     k: Annotated[int, typer.Option("-k", help="How many candidates per query.")] = 10,
     rerank: Annotated[int, typer.Option(min=1, help="How many candidates the bridge puts in order.")] = 5000,
     bank_for_c: BankForC = None,
-    ab: AB = Kind.cosine,
-    bc: BC = Kind.cosine,
+    ab: AB = None,
+    bc: BC = None,
     normalize: Normalize = False,
     as_json: Json = False,
 ) -> None:
