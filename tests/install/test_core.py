@@ -127,8 +127,9 @@ def test_scores_and_retrieval(core: Environment) -> None:
     draw = np.random.default_rng(0).standard_normal
     arrays = {"a": draw((4, 6)), "c": draw((5, 6)), "b": draw((300, 6))}
     unit = {name: array / np.linalg.norm(array, axis=1, keepdims=True) for name, array in arrays.items()}
-    exponent = 20 * (unit["a"] @ unit["b"].T)[:, None] + 5 * (unit["c"] @ unit["b"].T)[None]
-    expected = np.log(np.exp(exponent).mean(-1))
+    x, y = 20 * unit["a"] @ unit["b"].T, 5 * unit["c"] @ unit["b"].T
+    x, y = (np.exp(side) / np.exp(side).mean(1, keepdims=True) for side in (x, y))  # normalised per anchor
+    expected = np.log((x[:, None] * y[None]).mean(-1))
     for name, array in arrays.items():
         np.save(core.work / f"{name}.npy", array)
     scales = ["--ab-scale", "20", "--bc-scale", "5"]
