@@ -50,6 +50,12 @@ def test_the_examples_of_the_diagnosis_join_two_spaces() -> None:
     assert names["surer"].known.p_value > 0.01
 
 
+def test_the_examples_of_the_check_find_what_is_wrong() -> None:
+    names = run_examples("check.md", 1)
+    assert names["found"]["order"].level == "ok"
+    assert names["shuffled"]["order"].level == "error"
+
+
 def test_the_examples_of_the_maze_leave_walks_and_an_animation(tmp_path: Path) -> None:
     assert run_examples("maze.md", 8)["walks"].lengths.shape == (100,)
     assert (tmp_path / "walk.gif").stat().st_size > 1000
