@@ -44,6 +44,13 @@ def test_the_examples_of_the_bridge_agree() -> None:
     assert np.array_equal(names["best"].indices, np.argsort(-expected, axis=1)[:, :3])
 
 
+@pytest.mark.filterwarnings("ignore::ucl.distilled.report.WeakStudentWarning")  # of noise there is little to learn
+def test_the_examples_of_the_distilled_bridge_agree() -> None:
+    names = run_examples("distilled.md", 4)
+    assert names["found"].ids == names["again"].ids
+    assert set(names["best"]) == set(np.asarray(names["found"].indices)[0])
+
+
 def test_the_examples_of_the_maze_leave_walks_and_an_animation(tmp_path: Path) -> None:
     assert run_examples("maze.md", 8)["walks"].lengths.shape == (100,)
     assert (tmp_path / "walk.gif").stat().st_size > 1000
