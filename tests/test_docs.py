@@ -56,6 +56,13 @@ def test_the_examples_of_the_check_find_what_is_wrong() -> None:
     assert names["shuffled"]["order"].level == "error"
 
 
+@pytest.mark.filterwarnings("ignore::ucl.distilled.report.WeakStudentWarning")  # of noise there is little to learn
+def test_the_examples_of_the_distilled_bridge_agree() -> None:
+    names = run_examples("distilled.md", 4)
+    assert names["found"].ids == names["again"].ids
+    assert set(names["best"]) == set(np.asarray(names["found"].indices)[0])
+
+
 def test_the_examples_of_the_maze_leave_walks_and_an_animation(tmp_path: Path) -> None:
     assert run_examples("maze.md", 8)["walks"].lengths.shape == (100,)
     assert (tmp_path / "walk.gif").stat().st_size > 1000

@@ -15,7 +15,7 @@ from ucl.runtime import generator
 
 SHAPES = [(200, 5), (200, 3), (6, 5), (90, 3)]
 B1, B2, A, C = (torch.randn(*shape, generator=generator(i)) for i, shape in enumerate(SHAPES))
-BRIDGE = Bridge(Cosine(9.0), Cosine(7.0), Bank(B1, B2))
+BRIDGE = Bridge(Cosine(9.0), Cosine(7.0), Bank(B1, B2), normalize=False)
 IDS = [f"c{i}" for i in range(90)]
 
 

@@ -36,7 +36,7 @@ def distill(
 ) -> None:
     """Train two small maps on pairs that the models and the bank imply; no pair of (A, C) is used.
 
-    Example: ucl distill a.npy c.npy --bank b1.npy --bank-for-c b2.npy --ab-scale 100 --bc-scale 18.6 --out s
+    Example: ucl distill a.npy c.npy --bank b.npy --ab-scale 100 --bc-scale 18.6 --out s.safetensors
     """
     import warnings
 
@@ -46,14 +46,12 @@ def distill(
     from ucl.distilled.training import Settings
     from ucl.errors import InputError
     from ucl.files import replacing
-    from ucl.runtime import prepare
 
     if out.suffix != ".safetensors":
         raise InputError(f"--out must end in .safetensors: got {out}")
     check_apart(out, a, c, bank, bank_for_c)
     bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, False)
     samples = [inputs.load(inputs.rows(file, name), device) for file, name in ((a, "a"), (c, "c"))]
-    prepare(_threads())
     settings = Settings(steps=steps)
     with replacing(out) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore", WeakStudentWarning)  # told below
@@ -69,9 +67,7 @@ def distill(
 def build(
     student: StudentFile,
     c: Annotated[str, typer.Argument(metavar="C", help=f"Candidates. {FILES} Ids of the file are kept.")],
-    out: Annotated[
-        Path, typer.Option(help="A folder: an index for `ucl search`. FILE.parquet: vectors for a database.")
-    ],
+    out: Annotated[Path, typer.Option(help="A folder: an index for `ucl search`; FILE.parquet: vectors.")],
     side: Annotated[str, typer.Option(help="Whose vectors a .parquet gets: c or a.")] = "c",
     as_json: Json = False,
 ) -> None:
@@ -129,9 +125,3 @@ def search(
         pairs = zip(candidates, scores, strict=True)
         text = f"{label}\t" + "\t".join(f"{name}:{value:.4f}" for name, value in pairs)
         typer.echo(json.dumps({"query": label, "candidates": candidates, "scores": scores}) if as_json else text)
-
-
-def _threads() -> int:
-    import torch
-
-    return torch.get_num_threads()

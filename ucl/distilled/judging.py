@@ -47,7 +47,7 @@ def mark_towers(towers: Towers, judged: Pairs) -> list[Marks]:
 def mark_log_sum_exp(known: Known, judged: Pairs, seed: int) -> dict[str, Marks]:
     """LogSumExp over the bank that the students learned from, as it is and normalised per anchor."""
     weights = None if known.log_weights is None else known.log_weights.exp()
-    bridge = Bridge(known.ab, known.bc, Bank(known.for_a, known.for_c, weights=weights))
+    bridge = Bridge(known.ab, known.bc, Bank(known.for_a, known.for_c, weights=weights), normalize=False)
     result = bridge.score(judged.a[seed], judged.c[seed], progress=False)
     grids = {PLAIN: result.scores, NORMALIZED: result.with_normalization(True).scores}
     return {name: Marks(_groups(grid, judged.index_a[seed], judged.index_c[seed])) for name, grid in grids.items()}
