@@ -100,20 +100,29 @@ def test_known_pairs_tell_a_wrong_scale(sides, factor, level):
     assert ("is the logarithm of what fits" in found["scale_ab_by_pairs"].sentence) == (factor is None)
 
 
-def test_queries_that_the_bank_does_not_cover_and_candidates_that_win_all(sides):
+def test_queries_that_the_bank_does_not_cover(sides):
     a, _ = sides
     bank = Bank(a[:100])
     covered = check(bank, Cosine(3.0), Cosine(3.0), queries_a=a[100:], queries_c=a[200:])
     assert covered["coverage"].level == "ok"
     far = check(bank, Cosine(400.0), Cosine(400.0), queries_a=a[100:], queries_c=a[200:])
     assert far["coverage"].level == "warning"
-    hub = torch.cat([1e-2 * a[200:], 3 * a[:100].mean(0, keepdim=True) + a[:1]])
-    assert check(bank, Dot(0.3), Dot(1.0), queries_a=a[100:], queries_c=hub)["hubs"].level == "warning"
     assert check(bank, Cosine(3.0), Cosine(3.0), queries_a=a[100:])["coverage_a"].level == "ok"
 
 
-def test_a_random_grid_has_no_hubs():
-    assert hubs(torch.randn(300, 100, generator=generator(5))).level == "ok"
+def test_a_candidate_that_wins_a_third_of_all_queries_is_a_hub():
+    grid = torch.randn(300, 100, generator=generator(5))
+    assert hubs(grid).level == "ok"
+    grid[:100, 7] += 10
+    found = hubs(grid)
+    assert found.level == "warning"
+    assert found.numbers["won_by_one"] >= 1 / 3
+
+
+def test_normalised_scores_have_no_hub_where_a_candidate_is_close_to_all(sides):
+    a, _ = sides
+    hub = torch.cat([1e-2 * a[200:], 3 * a[:100].mean(0, keepdim=True) + a[:1]])
+    assert check(Bank(a[:100]), Dot(0.3), Dot(1.0), queries_a=a[100:], queries_c=hub)["hubs"].level == "ok"
 
 
 def test_texts_that_became_equal():

@@ -50,9 +50,8 @@ def hubs(grid: Float[Tensor, "n k"]) -> Finding:
     text = f"One candidate of {k} is the best of {most:.1%} of {n} queries; skewness of occurrences {skewness:.2f}."
     # By chance a candidate wins n / k: ten times that, and no fewer than ten queries, are no chance.
     if int(wins.max()) >= max(10, 10 * n / k):
-        return Finding(
-            "hubs", "warning", text, "normalise each critic per anchor: normalize=True, --normalize", numbers
-        )
+        remedy = "keep scores normalised; is that candidate one of many alike, or is the bank unlike the queries?"
+        return Finding("hubs", "warning", text, remedy, numbers)
     return Finding("hubs", "ok", text, "", numbers)
 
 

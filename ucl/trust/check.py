@@ -162,7 +162,7 @@ def _pairs(critic: Critic, side: str, pairs: tuple[Any, Any]) -> Finding:
 
 
 def _answers(ab: Critic, bc: Critic, a: Tensor | None, c: Tensor | None, seen: LookedAt) -> list[Finding]:
-    """Coverage and hubs, over at most `BANK` samples."""
+    """Coverage and hubs of normalised scores, over at most `BANK` samples."""
     sample = some(torch.arange(len(seen)), BANK, 6)
     sides = []
     for critic, asked, own in ((ab, a, seen.for_a), (bc, c, seen.for_c)):
@@ -170,7 +170,7 @@ def _answers(ab: Critic, bc: Critic, a: Tensor | None, c: Tensor | None, seen: L
     if sides[0] is None or sides[1] is None:
         names = ("coverage_a", "A's own weights over the bank"), ("coverage_c", "C's own weights over the bank")
         return [answers.coverage(side, *name) for side, name in zip(sides, names, strict=True) if side is not None]
-    grid = log_sum_exp_scores(sides[0], sides[1])
+    grid = log_sum_exp_scores(sides[0], sides[1]) - sides[0].logsumexp(1)[:, None] - sides[1].logsumexp(1)
     best = grid[:ANCHORS].argmax(1)
     weights = sides[0][:ANCHORS] + sides[1][best]
     return [answers.coverage(weights, "coverage", "The best answers"), answers.hubs(grid)]
