@@ -2,7 +2,7 @@
 
 Students of every capacity learn from the same simulated pairs (`ucl.learning.implied_joint`); pairs simulated from
 parts of the bank and of both sides' samples that were kept apart say when to stop, which capacity to take, and whether
-LogSumExp itself does better.
+LogSumExp itself does better. Then the chosen one learns once more, as long, with those parts among its samples.
 """
 
 import sys
@@ -18,7 +18,7 @@ from ucl.distilled.judging import Marks, mark_log_sum_exp, mark_towers
 from ucl.distilled.report import Report, WeakStudentWarning
 from ucl.distilled.student import Student
 from ucl.distilled.towers import Towers
-from ucl.distilled.training import Settings, train
+from ucl.distilled.training import Settings, retrain, train
 from ucl.errors import InputError
 from ucl.runtime import generator
 
@@ -85,20 +85,43 @@ def distill_stack(
     pairs = simulate(learned, settings.steps * settings.batch, [generator(seed, DRAW) for seed in seeds])
     judged = simulate(kept, JUDGED, [generator(seed, JUDGE) for seed in seeds])
     inputs = (pairs.a.shape[2], pairs.c.shape[2])
-    found: dict[str, tuple[Towers, list[Marks]]] = {}
-    for name, layers in (CAPACITIES if hidden is None else {"hidden" if hidden else "linear": hidden}).items():
+    found: dict[str, tuple[list[Marks], Tensor]] = {}
+    for name, layers in _capacities(hidden).items():
         towers = Towers([generator(seed, START) for seed in seeds], inputs, layers, width).to(pairs.a)
         label = f"distil, {name}" if progress and sys.stderr.isatty() else None
-        train(towers, pairs, judged, settings, label)
-        found[name] = towers, mark_towers(towers, judged)
-    students = []
-    for seed, own in enumerate(learned):
-        marks = {name: each[seed] for name, (_, each) in found.items()}
-        report = _report(marks, mark_log_sum_exp(own, judged, seed), own)
-        students.append(Student(found[report.chosen][0].one(seed), report))
+        until = train(towers, pairs, judged, settings, label)
+        found[name] = mark_towers(towers, judged), until
+    reports = []
+    for place, own in enumerate(learned):
+        marks = {name: each[place] for name, (each, _) in found.items()}
+        reports.append(_report(marks, mark_log_sum_exp(own, judged, place), known[place]))
+    del pairs
+    students: dict[int, Student] = {}
+    for name, layers in _capacities(hidden).items():
+        places = [place for place, report in enumerate(reports) if report.chosen == name]
+        if places:
+            own = [known[place] for place in places]
+            all_ = _on_everything(own, [seeds[i] for i in places], layers, width, found[name][1][places], settings)
+            students |= {place: Student(all_.one(i), reports[place]) for i, place in enumerate(places)}
+    for report in reports:
         if report.weak:
             warnings.warn(report.warning(), WeakStudentWarning, stacklevel=3)
-    return students
+    return [students[place] for place in range(len(known))]
+
+
+def _capacities(hidden: int | None) -> dict[str, int]:
+    return CAPACITIES if hidden is None else {"hidden" if hidden else "linear": hidden}
+
+
+def _on_everything(
+    known: list[Known], seeds: list[int], layers: int, width: int, until: Tensor, settings: Settings
+) -> Towers:
+    """The chosen course once more, with what was kept apart among its samples."""
+    pairs = simulate(known, int(until.max()) * settings.batch, [generator(seed, DRAW) for seed in seeds])
+    inputs = (pairs.a.shape[2], pairs.c.shape[2])
+    towers = Towers([generator(seed, START) for seed in seeds], inputs, layers, width).to(pairs.a)
+    retrain(towers, pairs, until, settings)
+    return towers
 
 
 def _report(students: dict[str, Marks], sums: dict[str, Marks], known: Known) -> Report:

@@ -33,7 +33,7 @@ class Report:
     behind: float
     error: float
     pairs: int
-    samples: dict[str, int]  # how many of `bank`, `a` and `c` it learned from
+    samples: dict[str, int]  # how many of `bank`, `a` and `c` there were, those kept apart included
 
     @property
     def weak(self) -> bool:

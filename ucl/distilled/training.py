@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 from tqdm import tqdm
 
@@ -14,7 +14,7 @@ from ucl.distilled.towers import Towers
 from ucl.errors import InputError
 from ucl.learning.losses import info_nce
 
-__all__ = ["Settings", "held_out_loss", "train"]
+__all__ = ["Settings", "held_out_loss", "retrain", "train"]
 
 
 @dataclass(frozen=True)
@@ -30,43 +30,64 @@ class Settings:
 
 def train(
     towers: Towers, pairs: Pairs, judged: Pairs, settings: Settings, progress: str | None = None
-) -> Float[Tensor, " s"]:
-    """Train on `pairs`, keep for every seed what has the least loss on `judged`; returns that loss in nats.
+) -> Int64[Tensor, " s"]:
+    """Train on `pairs`, keep for every seed what has the least loss on `judged`; returns the step that it comes from.
 
-    Batches are the pairs in their order, over and over. AdamW with cosine decay to zero. `progress` labels a bar that
-    shows the mean held-out loss (None: no bar). Raises InputError where the pairs are less than a batch.
+    `progress` labels a bar that shows the mean held-out loss (None: no bar). Raises InputError where the pairs are less
+    than a batch.
     """
     fewest = min(pairs.index_a.shape[1], judged.index_a.shape[1])
     if fewest < settings.batch:
         raise InputError(f"simulated pairs must hold at least a batch of {settings.batch}: got {fewest}; draw more")
+    kept = {name: tensor.clone() for name, tensor in towers.state_dict().items()}
+    best = torch.full((towers.models,), torch.inf, device=pairs.a.device)
+    best_step = torch.zeros(towers.models, dtype=torch.int64, device=pairs.a.device)
+    every, waited = max(1, settings.steps // settings.checks), 0
+    with tqdm(total=settings.steps, desc=progress, disable=progress is None, unit="step") as bar:
+        for step in _steps(towers, pairs, settings):
+            bar.update()
+            if step % every and step < settings.steps:
+                continue
+            found = held_out_loss(towers, judged, settings.batch)
+            better = found < best
+            best, best_step = torch.where(better, found, best), torch.where(better, step, best_step)
+            _keep(towers, kept, better)
+            waited = 0 if bool(better.any()) else waited + 1
+            bar.set_postfix(held_out=f"{float(found.mean()):.3f}")
+            if waited == settings.patience:
+                break
+    towers.load_state_dict(kept)
+    return best_step
+
+
+def retrain(towers: Towers, pairs: Pairs, until: Int64[Tensor, " s"], settings: Settings) -> None:
+    """The same course on other pairs, every seed's up to the step that `train` found for it."""
+    kept = {name: tensor.clone() for name, tensor in towers.state_dict().items()}
+    for step in _steps(towers, pairs, settings):
+        if bool((until == step).any()):
+            _keep(towers, kept, until == step)
+        if step >= int(until.max()):
+            break
+    towers.load_state_dict(kept)
+
+
+def _steps(towers: Towers, pairs: Pairs, settings: Settings) -> Iterator[int]:
+    """Steps of AdamW with cosine decay to zero; batches are the pairs in their order, over and over."""
     towers.standardise(pairs.a, pairs.c)
     a, c = (towers.standard(side, getattr(pairs, side)) for side in ("a", "c"))
     adam = torch.optim.AdamW(towers.parameters(), lr=settings.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, settings.steps)
-    best = torch.full((towers.models,), torch.inf, device=a.device)
-    kept = {name: tensor.clone() for name, tensor in towers.state_dict().items()}
-    every, waited = max(1, settings.steps // settings.checks), 0
     batches = pairs.index_a.shape[1] // settings.batch
-    with _flushing_denormals(), tqdm(total=settings.steps, desc=progress, disable=progress is None, unit="step") as bar:
-        for step in range(1, settings.steps + 1):
-            part = slice((step - 1) % batches * settings.batch, ((step - 1) % batches + 1) * settings.batch)
+    for step in range(1, settings.steps + 1):
+        start = (step - 1) % batches * settings.batch
+        part = slice(start, start + settings.batch)
+        with _flushing_denormals():
             loss = _loss(towers, _rows(a, pairs.index_a[:, part]), _rows(c, pairs.index_c[:, part]))
             adam.zero_grad()
             loss.sum().backward()  # models share no parameter: the gradient of the sum trains each alone
             adam.step()
-            schedule.step()
-            bar.update()
-            if step % every == 0 or step == settings.steps:
-                found = held_out_loss(towers, judged, settings.batch)
-                better = found < best
-                best = torch.where(better, found, best)
-                _keep(towers, kept, better)
-                waited = 0 if bool(better.any()) else waited + 1
-                bar.set_postfix(held_out=f"{float(found.mean()):.3f}")
-                if waited == settings.patience:
-                    break
-    towers.load_state_dict(kept)
-    return best
+        schedule.step()
+        yield step
 
 
 @torch.no_grad()
