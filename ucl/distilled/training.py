@@ -10,11 +10,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ucl.distilled.draws import Pairs
+from ucl.distilled.judging import mark_towers
 from ucl.distilled.towers import Towers
 from ucl.errors import InputError
 from ucl.learning.losses import info_nce
 
-__all__ = ["Settings", "held_out_loss", "retrain", "train"]
+__all__ = ["Settings", "retrain", "train"]
 
 
 @dataclass(frozen=True)
@@ -24,15 +25,15 @@ class Settings:
     steps: int = 2000
     batch: int = 128
     learning_rate: float = 3e-3
-    checks: int = 20  # looks at the held-out loss on the way
-    patience: int = 6  # of them without a better one for any seed, then it ends
+    checks: int = 20  # looks at the held-out pairs on the way
 
 
 def train(
     towers: Towers, pairs: Pairs, judged: Pairs, settings: Settings, progress: str | None = None
 ) -> Int64[Tensor, " s"]:
-    """Train on `pairs`, keep for every seed what has the least loss on `judged`; returns the step that it comes from.
+    """Train on `pairs`, keep for every seed what finds most of `judged` (of two alike the later); returns its step.
 
+    Not what has the least loss there: that comes far earlier, and stopping by it lost .03 of recall in the L2 world.
     `progress` labels a bar that shows the mean held-out loss (None: no bar). Raises InputError where the pairs are less
     than a batch.
     """
@@ -40,22 +41,20 @@ def train(
     if fewest < settings.batch:
         raise InputError(f"simulated pairs must hold at least a batch of {settings.batch}: got {fewest}; draw more")
     kept = {name: tensor.clone() for name, tensor in towers.state_dict().items()}
-    best = torch.full((towers.models,), torch.inf, device=pairs.a.device)
+    best = torch.full((towers.models,), -torch.inf, device=pairs.a.device)
     best_step = torch.zeros(towers.models, dtype=torch.int64, device=pairs.a.device)
-    every, waited = max(1, settings.steps // settings.checks), 0
+    every = max(1, settings.steps // settings.checks)
     with tqdm(total=settings.steps, desc=progress, disable=progress is None, unit="step") as bar:
         for step in _steps(towers, pairs, settings):
             bar.update()
             if step % every and step < settings.steps:
                 continue
-            found = held_out_loss(towers, judged, settings.batch)
-            better = found < best
+            marks = [each.judged for each in mark_towers(towers, judged)]
+            found = torch.tensor([each.recall for each in marks], device=best.device)
+            better = found >= best
             best, best_step = torch.where(better, found, best), torch.where(better, step, best_step)
             _keep(towers, kept, better)
-            waited = 0 if bool(better.any()) else waited + 1
-            bar.set_postfix(held_out=f"{float(found.mean()):.3f}")
-            if waited == settings.patience:
-                break
+            bar.set_postfix(held_out=f"{sum(each.loss for each in marks) / len(marks):.3f}")
     towers.load_state_dict(kept)
     return best_step
 
@@ -88,18 +87,6 @@ def _steps(towers: Towers, pairs: Pairs, settings: Settings) -> Iterator[int]:
             adam.step()
         schedule.step()
         yield step
-
-
-@torch.no_grad()
-def held_out_loss(towers: Towers, judged: Pairs, batch: int) -> Float[Tensor, " s"]:
-    """Mean InfoNCE in nats over batches of simulated pairs that were kept apart."""
-    x, y = towers.encode("a", judged.a), towers.encode("c", judged.c)
-    losses = []
-    for start in range(0, judged.index_a.shape[1] - batch + 1, batch):
-        part = slice(start, start + batch)
-        logits = _rows(x, judged.index_a[:, part]) @ _rows(y, judged.index_c[:, part]).mT
-        losses.append(info_nce(towers.log_scale.exp()[:, None, None] * logits))
-    return torch.stack(losses).mean(0)
 
 
 def _loss(towers: Towers, a: Float[Tensor, "s n d1"], c: Float[Tensor, "s n d2"]) -> Float[Tensor, " s"]:
