@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ucl.core.critics import CRITICS
 from ucl.experiments.peers.config import Peers
-from ucl.experiments.peers.scenes import SCENES
+from ucl.experiments.scenes import SCENES
 from ucl.peers import PEERS, Peer, SharedBank
 from ucl.statistics.retrieval import expected_rank
 
