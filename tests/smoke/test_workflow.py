@@ -156,7 +156,7 @@ def test_touched_files_re_run_nothing_and_edited_parameters_little(checkout: Pat
 SHOWN = {"collect_synthetic", "draw_synthetic", "track", "report"}
 TRAININGS = {
     "train_synthetic", "train_disparate", "train_independence", "learn_marginals", "learn_peers", "refer_peers",
-    "embed_scaling",
+    "learn_diagnosis", "embed_scaling",
 }  # fmt: skip
 EDITS = {
     "training": (
@@ -204,6 +204,8 @@ ON_THE_WAY = (
     "disparate/*.parquet",
     "marginals/cosine_*.safetensors",
     "peers/*.safetensors",
+    "diagnosis/*.safetensors",
+    "diagnosis/*.tests.parquet",
     "scaling/*/embeddings.safetensors",
     "bridging/digits/seed0/stores/image_text.image.parquet",
     "maze/*/occupancy.safetensors",

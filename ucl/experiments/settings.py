@@ -119,7 +119,6 @@ class Xor(Section):
 class SceneTraining(GaussianTraining):
     """Contrastive models of the scenes of `ucl.experiments.scenes`."""
 
-    scenes: Annotated[list[SceneName], Distinct] = Field(min_length=1, description="worlds, and how they are learned")
     shared_noise: NotNegative = Field(description="standard deviation of the shared noise in the world `dependent`")
     wide: WideEncoders
     multimodal: Multimodal

@@ -1,11 +1,14 @@
 """Section `peers` of `params.yaml`."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from ucl.experiments.settings import Count, SceneTraining
+from ucl.experiments.settings import Count, Distinct, SceneName, SceneTraining
 
 
 class Peers(SceneTraining):
     """Experiment `peers`: every way to bridge, on every world whose truth is known."""
 
+    scenes: Annotated[list[SceneName], Distinct] = Field(min_length=1, description="worlds, and how they are learned")
     memory: Count = Field(description="training samples of A and of C that C-MCR sees; of B that Symile sums over")
