@@ -60,7 +60,7 @@ def _defects(spoilt: Defects, own: Embeddings, seed: int) -> Iterator[Defect]:
             yield Defect(name, own.bank, type(own.ab)(wrong), SCALE, "error")
     for share in spoilt.displaced:
         order = _displaced(len(own.for_c), share, generator(seed, ORDER, round(1000 * share)))
-        yield Defect(f"displaced_{share:.0%}", Bank(own.for_a, own.for_c[order]), own.ab, ROWS, "error")
+        yield Defect(f"displaced_{100 * share:g}", Bank(own.for_a, own.for_c[order]), own.ab, ROWS, "error")
     for size in spoilt.banks:
         yield Defect(f"bank_{size}", _bank(own, torch.arange(min(size, len(own.for_a)))), own.ab, COVER, "warning")
     far = replace(own, for_a=own.far_for_a, for_c=own.far_for_c)

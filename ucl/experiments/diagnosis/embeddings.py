@@ -27,8 +27,8 @@ class Embeddings:
     samples_c: Float[Tensor, "k d2"]
     for_a: Float[Tensor, "m d1"]
     for_c: Float[Tensor, "m d2"]
-    far_for_a: Float[Tensor, "m d1"]
-    far_for_c: Float[Tensor, "m d2"]
+    far_for_a: Float[Tensor, "f d1"]
+    far_for_c: Float[Tensor, "f d2"]
     pairs_ab: Pairs
     pairs_bc: Pairs
     shared: bool  # one encoder of B serves both models

@@ -18,6 +18,9 @@ __all__ = ["draw"]
 
 MARKERS = "osD^vP*X<>hdp8"
 OTHER = "#777777"
+COLOURS = {name: METHOD_COLOURS[name] for name in ("direct", "monte_carlo", "monte_carlo_normalized")} | {
+    "c_mcr": "#009E73"
+}
 CASE_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 BARS = {"regret": 0.03, "level": 0.05}  # the worst scene's, and the test's
 
@@ -40,14 +43,13 @@ def draw_recall(points: pd.DataFrame, stem: str | Path, candidates: int) -> None
             ax.plot([0, 1], [0, 1], color=METHOD_COLOURS["chance"], linewidth=1)
             for case, marker in zip(cases, MARKERS, strict=False):
                 own = means[(means["case"] == case) & (means["pairs"] == pairs)]
-                colours = [METHOD_COLOURS.get(method, OTHER) for method in own["method"]]
+                colours = [COLOURS.get(method, OTHER) for method in own["method"]]
                 ax.scatter(own["predicted"], own["actual"], c=colours, marker=marker, s=26, linewidths=0, alpha=0.8)
                 ax.plot([], [], marker=marker, linestyle="", color=OTHER, label=case_title(case), markersize=5)
             ax.set(title=title, xlabel="predicted Recall@1", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
         axes[0].set_ylabel("actual Recall@1")
-        for method in ("direct", "monte_carlo", "monte_carlo_normalized"):
-            label = METHOD_LABELS[method]
-            axes[0].plot([], [], marker="s", linestyle="", color=METHOD_COLOURS[method], label=label, markersize=5)
+        for colour, label in [*((own, METHOD_LABELS[m]) for m, own in COLOURS.items()), (OTHER, "other methods")]:
+            axes[0].plot([], [], marker="_", markeredgewidth=4, linestyle="", color=colour, label=label)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right center", fontsize=7)
         figure.suptitle(f"Recall@1 among {candidates}, means over seeds: one mark per method and world", fontsize=9)
@@ -61,17 +63,18 @@ def draw_choice(choices: pd.DataFrame, stem: str | Path) -> None:
         figure, ax = plt.subplots(figsize=(7.4, 0.34 * len(cases) + 1.3))
         ax.axvline(0, color=METHOD_COLOURS["chance"], linewidth=1)
         ax.axvline(BARS["regret"], color=METHOD_COLOURS["chance"], linestyle=":", label="bar for the worst world")
-        kinds = (("direct_regret", METHOD_COLOURS["direct"], "always direct"), ("regret", "black", "the verdict"))
-        for column, colour, label in kinds:
-            own = choices.groupby("case", sort=False)[column]
-            places = choices["case"].map(cases.index) + (0.15 if column == "direct_regret" else -0.15)
-            ax.scatter(choices[column], places, s=7, color=colour, alpha=0.3, linewidths=0)
-            shift = 0.15 if column == "direct_regret" else -0.15
+        kinds = (
+            ("direct_regret", 0.15, METHOD_COLOURS["direct"], "always direct"),
+            ("regret", -0.15, "black", "the verdict"),
+        )
+        for column, shift, colour, label in kinds:
+            means = choices.groupby("case", sort=False)[column].mean()
+            ax.scatter(choices[column], choices["case"].map(cases.index) + shift, s=7, color=colour, alpha=0.3, lw=0)
             rows = [row + shift for row in range(len(cases))]
-            ax.plot(own.mean().loc[cases], rows, "o", color=colour, markersize=5, label=label)
+            ax.plot(means.loc[cases], rows, "o", color=colour, markersize=5, label=label)
         ax.set(yticks=range(len(cases)), yticklabels=[case_title(case) for case in cases])
         ax.set(xlabel="Recall@1 lost against the best method of that world (dots: seeds; large: mean)")
-        ax.invert_yaxis()
+        ax.set_ylim(len(cases) - 0.5, -0.5)
         figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
         save_figure(figure, stem)
 
