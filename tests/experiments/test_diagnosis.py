@@ -77,7 +77,7 @@ def test_defects_are_made_and_looked_for() -> None:
     draw = lambda *shape: torch.randn(*shape, generator=generator(8))  # noqa: E731
     centres, turn = draw(40, 8), torch.linalg.qr(draw(16, 16)[8:, 8:]).Q
     rows = lambda n, key: normalize(centres[torch.arange(n) % 40] + 0.3 * torch.randn(n, 8, generator=generator(key)))  # noqa: E731
-    b = {"for_a": rows(400, 1), "far_for_a": rows(400, 2) + 3, "samples_a": rows(60, 3), "pairs_a": rows(80, 4)}
+    b = {"for_a": rows(210, 1), "far_for_a": rows(210, 2) + 3, "samples_a": rows(60, 3), "pairs_a": rows(80, 4)}
     b |= {name.replace("_a", "_c"): x @ turn for name, x in b.items()}
     b |= {"pairs_for_a": rows(160, 5), "pairs_for_c": rows(160, 6) @ turn}
     tensors = embeddings(8.0, 8, **{name: x[None] for name, x in b.items()})

@@ -42,7 +42,8 @@ class Embeddings:
         ab, bc = kind(float(own["scale_ab"])), kind(float(own["scale_bc"]))
         pairs_ab = Pairs(own["pairs_a"], own["pairs_for_a"][:half], own["pairs_for_c"][:half])
         pairs_bc = Pairs(own["pairs_c"], own["pairs_for_a"][half:], own["pairs_for_c"][half:])
-        return cls(ab, bc, *(own[name] for name in names), pairs_ab, pairs_bc, SCENES[scene].shared)
+        rows = {name: own[name] for name in names}
+        return cls(ab=ab, bc=bc, **rows, pairs_ab=pairs_ab, pairs_bc=pairs_bc, shared=SCENES[scene].shared)
 
     @property
     def bank(self) -> Bank:

@@ -82,11 +82,13 @@ def _simulate(params: Judging, own: Embeddings, seed: int) -> Simulated:
         own.ab, own.bc, own.samples_a, own.samples_c, (held_out[0], held_out[1]), own.pairs_ab, own.pairs_bc,
         generator(seed, SIMULATION),
     )  # fmt: skip
-    ends = {name: _among_opponents(getattr(drawn, name), params.opponents) for name in ("drawn", "one", "other")}
-    return replace(drawn, **ends)
+    assert drawn.one is not None
+    assert drawn.other is not None
+    drawn_ends, one, other = (_among(ends, params.opponents) for ends in (drawn.drawn, drawn.one, drawn.other))
+    return replace(drawn, drawn=drawn_ends, one=one, other=other)
 
 
-def _among_opponents(ends: Ends, opponents: int) -> Ends:
+def _among(ends: Ends, opponents: int) -> Ends:
     return replace(ends, own=torch.where(ends.own < opponents, ends.own, -1))
 
 

@@ -28,7 +28,8 @@ def choices(predicted: Frames, verdicts: Frames, among: int) -> pd.DataFrame:
     for case, frame in predicted.items():
         recalls = frame[frame["pairs"]].pivot_table(index="seed", columns="method", values="actual")
         best = str(recalls.mean().idxmax())
-        for own in verdicts[case].itertuples():
+        said: list[Any] = list(verdicts[case].itertuples())
+        for own in said:
             known = recalls.loc[own.seed]
             recall = float(known[own.method]) if own.method else 1 / among
             found = {"case": case, "seed": own.seed, "verdict": own.verdict, "chosen": own.method or own.verdict}
@@ -113,15 +114,16 @@ def summarise(
     }
     holds = tested["case"].isin(INDEPENDENT)
     power: dict[str, dict[str, float]] = {}
-    for row in tested[tested["case"].map(is_broken)].itertuples():
+    broken: list[Any] = list(tested[tested["case"].map(is_broken)].itertuples())
+    overall: list[Any] = list(spoilt[spoilt["scene"] == "all"].itertuples())
+    for row in broken:
         power.setdefault(str(row.case), {})[str(row.pairs)] = float(row.rejected)
-    overall = predicted[predicted["pairs"]]
+    with_pairs = predicted[predicted["pairs"]]
     return {
         "choice": choice,
-        "predicted": {name: _mean(overall[name]) for name in ("mean_absolute_error", "coverage")},
+        "predicted": {name: _mean(with_pairs[name]) for name in ("mean_absolute_error", "coverage")},
         "defects": {
-            row.defect: {"found": float(row.found), "false_alarms": float(row.false_alarms)}
-            for row in spoilt[spoilt["scene"] == "all"].itertuples()
+            row.defect: {"found": float(row.found), "false_alarms": float(row.false_alarms)} for row in overall
         },
         "assumption_1": {"size": _mean(tested[holds]["rejected"]), "power": power},
         "standard_error": {
