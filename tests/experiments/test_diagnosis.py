@@ -186,7 +186,7 @@ def test_metrics_figures_and_page_from_files(tmp_path: Path, monkeypatch: pytest
     ("key", "value", "message"),
     [
         ("opponents", 3000, "opponents must be at most samples (2000): got 3000"),
-        ("scenes", ["xor"], "defects.scenes must be among scenes: got gaussian_cosine, disparate, multimodal"),
+        ("scenes", ["xor"], "defects.scenes must be among scenes: got disparate, multimodal"),
     ],
 )
 def test_wrong_values(key: str, value: object, message: str) -> None:

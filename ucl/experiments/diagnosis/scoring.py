@@ -76,8 +76,11 @@ def _methods(own: Embeddings) -> list[Peer]:
 
 
 def _simulate(params: Judging, own: Embeddings, seed: int) -> Simulated:
-    """Pairs drawn through the held-out pairs' own B; who is no opponent is told apart from all of them."""
-    held_out = tuple(torch.cat([getattr(p, n) for p in (own.pairs_ab, own.pairs_bc)]) for n in ("for_a", "for_c"))
+    """Pairs drawn through every second held-out pair's own B, as many as pairs with one true end.
+
+    Samples of C beyond the opponents count as none of them.
+    """
+    held_out = tuple(torch.cat([getattr(p, n)[::2] for p in (own.pairs_ab, own.pairs_bc)]) for n in ("for_a", "for_c"))
     drawn = simulate(
         own.ab, own.bc, own.samples_a, own.samples_c, (held_out[0], held_out[1]), own.pairs_ab, own.pairs_bc,
         generator(seed, SIMULATION),
