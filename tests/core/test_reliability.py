@@ -85,3 +85,12 @@ def test_numpy_in_numpy_out_and_a_few_samples_are_never_reliable() -> None:
     assert found.reliable.dtype == bool
     assert not found.reliable.any()
     assert repr(found) == "Retrieval(2 best candidates of 9 queries, 0% of answers reliable)"
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+def test_where_no_answer_rests_on_enough_none_is_reliable(normalize) -> None:
+    a, c, b1, b2 = worlds()
+    bridge = Bridge(NegativeL2(60.0), NegativeL2(60.0), Bank(b1, b2), normalize=normalize)
+    found = bridge.score(a, c, progress=False)
+    with pytest.warns(ThinBankWarning):
+        assert not found.reliable.any()

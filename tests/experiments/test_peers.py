@@ -14,8 +14,8 @@ from ucl.experiments.peers import scoring, training
 from ucl.experiments.peers import summary as summaries
 from ucl.experiments.peers.config import Peers
 from ucl.experiments.peers.methods import OF_WORLDS
-from ucl.experiments.peers.scenes import SCENES
 from ucl.experiments.peers.which_bridge import write
+from ucl.experiments.scenes import SCENES
 from ucl.files import read_json
 
 TINY = {

@@ -156,7 +156,7 @@ def test_touched_files_re_run_nothing_and_edited_parameters_little(checkout: Pat
 SHOWN = {"collect_synthetic", "draw_synthetic", "track", "report"}
 TRAININGS = {
     "train_synthetic", "train_disparate", "train_independence", "learn_marginals", "learn_peers", "refer_peers",
-    "embed_scaling",
+    "learn_diagnosis", "embed_scaling",
 }  # fmt: skip
 EDITS = {
     "training": (
@@ -204,11 +204,12 @@ ON_THE_WAY = (  # two rounds, so that each experiment is told from one file
         "disparate/*.parquet",
         "marginals/cosine_*.safetensors",
         "peers/*.safetensors",
+        "diagnosis/*.safetensors",
         "scaling/*/embeddings.safetensors",
         "bridging/digits/seed0/stores/image_text.image.parquet",
         "maze/*/occupancy.safetensors",
     ),
-    ("synthetic/d8_*/l2.safetensors", "maze/data/ucl/*/oracle-v0/data/main_data.hdf5"),
+    ("synthetic/d8_*/l2.safetensors", "diagnosis/*.tests.parquet", "maze/data/ucl/*/oracle-v0/data/main_data.hdf5"),
 )
 
 

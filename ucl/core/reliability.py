@@ -91,6 +91,8 @@ def largest_weights(
     columns, where_j = (torch.zeros(1, dtype=torch.long), None) if j is None else j.unique(return_inverse=True)
     entries = len(i if i is not None else j if j is not None else ())
     top = torch.empty(entries, 0, dtype=torch.float64, device=blocks.device)
+    if not entries:
+        return top
     for s, t in blocks(torch.float64, rows.to(blocks.device), columns.to(blocks.device)):
         parts = []
         for part in _chunks(entries, s.shape[1]):

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from ucl.errors import InputError
 from ucl.experiments.bridging.config import Bridging, Media
+from ucl.experiments.diagnosis.config import Diagnosis
 from ucl.experiments.disparate.config import Disparate
 from ucl.experiments.independence.config import Independence
 from ucl.experiments.lemmas.config import Lemmas
@@ -36,6 +37,7 @@ class Params(Section):
     independence: Independence
     marginals: Marginals
     peers: Peers
+    diagnosis: Diagnosis
     bridging: Bridging
     media: Media
     lemmas: Lemmas

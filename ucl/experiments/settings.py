@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from ucl.experiments.scenes import SCENES
+
 __all__ = ["Section"]
 
 Count = Annotated[int, Field(ge=1)]
@@ -13,6 +15,7 @@ LogScale = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]  # scales
 Text = Annotated[str, Field(min_length=1)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]  # a part of paths: no dot, no slash
 CriticName = Literal["cosine", "dot", "l2"]
+SceneName = Literal[tuple(SCENES)]
 
 
 def _refuse_repeats(values: list[Any]) -> list[Any]:
@@ -88,6 +91,38 @@ class GaussianTraining(GaussianData):
     def _decay_within_training(self) -> "GaussianTraining":
         check_decay(self.decay_epoch, self.epochs)
         return self
+
+
+class WideEncoders(Section):
+    """Networks for the worlds whose views are not linear."""
+
+    width: Count = Field(description="width of the two hidden layers")
+    learning_rate: Positive = Field(description="learning rate of Adam there")
+
+
+class Multimodal(Section):
+    """The world `multimodal`: angles that A sees modulo a half turn and C modulo a third."""
+
+    circles: Count = Field(description="number of independent angles")
+    positions: Annotated[int, Field(ge=6)] = Field(description="equally likely places on each circle")
+    noise: Positive = Field(description="standard deviation of the noise on each coordinate of A and of C")
+    noise_b: Positive = Field(description="the same for B")
+
+
+class Xor(Section):
+    """The world `xor`: random signs A and B, and C their product."""
+
+    bits: Count = Field(description="signs in each modality")
+    noise: Positive = Field(description="standard deviation of the noise on each of them")
+
+
+class SceneTraining(GaussianTraining):
+    """Contrastive models of the scenes of `ucl.experiments.scenes`."""
+
+    shared_noise: NotNegative = Field(description="standard deviation of the shared noise in the world `dependent`")
+    wide: WideEncoders
+    multimodal: Multimodal
+    xor: Xor
 
 
 def check_decay(decay_epoch: int, epochs: int) -> None:

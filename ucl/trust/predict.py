@@ -13,6 +13,7 @@ from the experiment's). The b of a drawn pair is never a sample that the method 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +24,7 @@ from ucl.core.critics import Critic
 from ucl.learning.implied_joint import ImpliedJoint
 from ucl.peers.base import Peer
 
-__all__ = ["Ends", "Pairs", "Prediction", "Simulated", "hits", "predict", "simulate"]
+__all__ = ["Ends", "Pairs", "Prediction", "Simulated", "from_hits", "hits", "predict", "simulate"]
 
 NORMAL = 1.96
 MODEL_ERROR = 0.25  # standard deviation in logits of what the formula leaves out; from the same seeds
@@ -99,14 +100,21 @@ def simulate(
 def predict(peer: Peer, simulated: Simulated, candidates: Float[Tensor, "k d2"], among: int) -> Prediction:
     """Recall@1 among `among` candidates drawn from `candidates`, of a method that has been fitted."""
     ends = [e for e in (simulated.drawn, simulated.one, simulated.other) if e is not None]
-    found = [hits(peer, e, candidates, among) for e in ends]
+    return from_hits(peer.name, [hits(peer, e, candidates, among) for e in ends], simulated.enough)
+
+
+def from_hits(method: str, found: Sequence[Float[Tensor, " _n"]], enough: bool) -> Prediction:
+    """The prediction that hits lead to: on drawn pairs, and with held-out pairs of both models on those with one end.
+
+    `enough`: whether there were enough samples of A and of C for more than a lower bound.
+    """
     shares = [float(h.mean()) for h in found]
     logits, variances = zip(*(_logit(h) for h in found), strict=True)
-    both = simulated.one is not None and simulated.other is not None
+    both = len(found) == 3
     level = logits[1] + logits[2] - logits[0] if both else max(logits)
     width = NORMAL * math.sqrt(sum(variances) + MODEL_ERROR**2)
     low, recall, high = (1 / (1 + math.exp(-x)) for x in (level - width, level, level + width))
-    return Prediction(peer.name, recall, low, high, not (both and simulated.enough), tuple(shares))
+    return Prediction(method, recall, low, high, not (both and enough), tuple(shares))
 
 
 def hits(peer: Peer, ends: Ends, candidates: Float[Tensor, "k d2"], among: int) -> Float[Tensor, " n"]:

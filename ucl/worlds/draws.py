@@ -11,7 +11,10 @@ from ucl.runtime import generator
 
 __all__ = ["Queries", "queries_of", "streams"]
 
-PURPOSES = ("world", "ab", "bc", "ac", "validation", "bank", "a", "b", "c", "shuffle")
+PURPOSES = (
+    "world", "ab", "bc", "ac", "validation", "bank", "a", "b", "c", "shuffle",
+    "samples_a", "samples_c", "held_out_ab", "held_out_bc", "large_bank",
+)  # fmt: skip
 
 
 def streams(seeds: int, purpose: str) -> list[torch.Generator]:

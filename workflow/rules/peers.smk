@@ -1,5 +1,5 @@
 # Experiment `peers`: every way to bridge, on every world whose truth is known; and the page that follows from it.
-from ucl.experiments.peers.scenes import SCENES
+from ucl.experiments.scenes import SCENES
 
 experiment(
     "peers",

@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from ucl.experiments.peers.scenes import SCENES
+from ucl.experiments.scenes import SCENES
 from ucl.files import read_json
 from ucl.reporting.collected import Files
 from ucl.reporting.names import METHOD_COLOURS, METHOD_LABELS

@@ -14,7 +14,7 @@ from ucl.distilled.ceiling import train_on_pairs
 from ucl.distilled.training import Settings
 from ucl.experiments.peers.config import Peers
 from ucl.experiments.peers.methods import CEILING
-from ucl.experiments.peers.scenes import SCENES
+from ucl.experiments.scenes import SCENES
 from ucl.peers import PEERS, Peer, SharedBank
 from ucl.peers.distilled import Distilled
 from ucl.statistics.retrieval import expected_rank, recall_in_groups

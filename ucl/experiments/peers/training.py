@@ -10,8 +10,8 @@ from torch import Tensor
 from ucl.experiments.gaussian import optimisation_of, recipe_of
 from ucl.experiments.peers.config import Peers
 from ucl.experiments.peers.methods import OF_WORLDS
-from ucl.experiments.peers.scenes import SCENES
-from ucl.experiments.peers.worlds import build_world
+from ucl.experiments.scenes import SCENES
+from ucl.experiments.worlds import build_world
 from ucl.learning.model_pairs import Encoder, train_model_pair, train_reference
 from ucl.peers.symile import SymileModel, train_symile
 from ucl.runtime import generator

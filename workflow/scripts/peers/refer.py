@@ -1,8 +1,8 @@
 """Parameters -> Recall@1 of the references of a world."""
 
 from ucl.experiments.peers.config import Peers
-from ucl.experiments.peers.scenes import SCENES
 from ucl.experiments.peers.training import refer
+from ucl.experiments.scenes import SCENES
 from ucl.files import write_parquet
 from ucl.runtime import start
 

@@ -1,4 +1,4 @@
-"""The scenes of `peers`: a world, and how it is learned."""
+"""Scenes: a world whose truth is known, and how it is learned. What `peers` and `diagnosis` are played in."""
 
 from dataclasses import dataclass
 

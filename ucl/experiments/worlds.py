@@ -1,19 +1,23 @@
-"""The worlds that `peers` is played in, built from its section of `params.yaml`."""
+"""The worlds of `ucl.experiments.scenes`, built from a section of `params.yaml`."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 from ucl.experiments.gaussian import world_of
-from ucl.experiments.peers.config import Peers
+from ucl.experiments.settings import SceneTraining
 from ucl.learning.encoders import synthetic_encoder, wide_encoder
 from ucl.learning.model_pairs import Encoder
 from ucl.worlds.gaussian import GaussianWorld
 from ucl.worlds.multimodal import MultimodalWorld
 from ucl.worlds.xor import XorWorld
 
-__all__ = ["build_world"]
+__all__ = ["World", "build_world"]
+
+World = GaussianWorld | MultimodalWorld | XorWorld
+Params = TypeVar("Params", bound=SceneTraining)
 
 
-def build_world(params: Peers, name: str) -> tuple[GaussianWorld | MultimodalWorld | XorWorld, Encoder, Peers]:
+def build_world(params: Params, name: str) -> tuple[World, Encoder, Params]:
     """A world, its encoders, and the parameters it is learned with."""
     if name in ("gaussian", "dependent"):
         shared = params.shared_noise if name == "dependent" else 0.0
