@@ -24,7 +24,7 @@ from ucl.trust.predict import Ends, Pairs, Prediction, hits, predict, simulate
 
 __all__ = ["diagnose"]
 
-LEFT_OUT = ("monte_carlo_unscaled", "one_hop", "distilled_linear")  # the first two lose, the third is in `distilled`
+LEFT_OUT = ("monte_carlo_unscaled", "one_hop", "distilled_linear")  # two that lose, one that is part of another
 HELD_OUT = 0.2  # of the bank, where there are no pairs to take samples of B from
 MOST = 2000  # samples of B that pairs are drawn through; queries and candidates that are looked at
 FEWEST = 50

@@ -5,7 +5,7 @@ from ucl.experiments.scenes import SCENES
 __all__ = ["INDEPENDENT", "METHODS_LEFT_OUT", "case_title", "is_broken"]
 
 INDEPENDENT = tuple(name for name, scene in SCENES.items() if scene.world == "gaussian")  # Assumption 1 holds exactly
-# Shown in `peers` for what they lose: the first two. Never the best there: the next two. Too costly: the distilled ones.
+# Two that lose in `peers`, two that are never the best there, and two whose training would take longer than the rest.
 METHODS_LEFT_OUT = ("monte_carlo_unscaled", "one_hop", "relative", "asif", "distilled", "distilled_linear")
 
 
