@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ucl.core.bank import Bank
-    from ucl.core.bridge import Bridge, Candidates, Explanation, Retrieval, log_sum_exp_scores
+    from ucl.core.bridge import Candidates, Explanation, Retrieval, log_sum_exp_scores
     from ucl.core.critics import Cosine, Dot, NegativeL2, NegativeSquaredL2
     from ucl.core.reliability import ThinBankWarning
     from ucl.core.result import BridgeResult, merge
     from ucl.errors import InputError
+    from ucl.front import Bridge
     from ucl.trust.calibrate import Calibration, calibrate
     from ucl.trust.check import check
     from ucl.trust.diagnose import diagnose
@@ -40,25 +41,25 @@ __all__ = [
     "merge",
 ]
 __version__ = "0.1.0"
-_MODULES = (
-    "ucl.errors",
-    "ucl.core.critics",
-    "ucl.core.bank",
-    "ucl.core.bridge",
-    "ucl.core.result",
-    "ucl.trust.findings",
-    "ucl.trust.calibrate",
-    "ucl.trust.check",
-    "ucl.trust.diagnosis",
-    "ucl.trust.diagnose",
-    "ucl.core.reliability",
-)
+_MODULES = {
+    "ucl.core.bank": ("Bank",),
+    "ucl.core.bridge": ("Candidates", "Explanation", "Retrieval", "log_sum_exp_scores"),
+    "ucl.core.critics": ("Cosine", "Dot", "NegativeL2", "NegativeSquaredL2"),
+    "ucl.core.reliability": ("ThinBankWarning",),
+    "ucl.core.result": ("BridgeResult", "merge"),
+    "ucl.errors": ("InputError",),
+    "ucl.front": ("Bridge",),
+    "ucl.trust.calibrate": ("Calibration", "calibrate"),
+    "ucl.trust.check": ("check",),
+    "ucl.trust.diagnose": ("diagnose",),
+    "ucl.trust.diagnosis": ("Diagnosis",),
+    "ucl.trust.findings": ("Finding", "Findings"),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     """The names above, on first use: importing torch takes seconds, and checking parameters needs none of it."""
-    if name in __all__:
-        for module in map(importlib.import_module, _MODULES):
-            if hasattr(module, name):
-                return getattr(module, name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'ucl' has no attribute {name!r}")

@@ -15,7 +15,7 @@ CRITICS = [Cosine(60.0), Cosine(3.0), Dot(2.0), NegativeL2(9.0), NegativeSquared
 def test_scores_are_within_their_bound_and_that_within_the_tolerance(critic, dtype, tolerance) -> None:
     a, c, b1, b2 = draw(6, 5).to(dtype), draw(40, 3, seed=1).to(dtype), draw(900, 5, seed=2), draw(900, 3, seed=3)
     other = Cosine(18.6)
-    result = Bridge(critic, other, Bank(b1.to(dtype), b2.to(dtype))).score(a, c, tolerance=tolerance)
+    result = Bridge(critic, other, Bank(b1.to(dtype), b2.to(dtype)), normalize=False).score(a, c, tolerance=tolerance)
     exact = truth(critic, other, a, c, b1.to(dtype), b2.to(dtype))
     slack = 1e-5 if dtype == torch.float32 else 1e-9  # of the answer's own precision
     assert ((result.scores.double() - exact).abs() <= result.bound.double() + slack).all()
@@ -26,7 +26,7 @@ def test_scores_are_within_their_bound_and_that_within_the_tolerance(critic, dty
 
 def test_a_sharp_critic_reads_few_samples() -> None:
     b = draw(5000, 4, seed=2).float()
-    bridge = Bridge(NegativeSquaredL2(200.0), NegativeSquaredL2(200.0), Bank(b))
+    bridge = Bridge(NegativeSquaredL2(200.0), NegativeSquaredL2(200.0), Bank(b), normalize=False)
     a = b[:5] + 0.01 * draw(5, 4).float()
     result = bridge.score(a, a, tolerance=0.01)
     assert (result.samples < 5000).any()
@@ -40,7 +40,7 @@ def test_hard_banks() -> None:
     weights[0] = 1e9
     for scale in (100.0, 400.0):
         for given in (None, weights):
-            bridge = Bridge(Cosine(scale), Cosine(scale), Bank(b, weights=given), dtype="float64")
+            bridge = Bridge(Cosine(scale), Cosine(scale), Bank(b, weights=given), normalize=False, dtype="float64")
             a, c = torch.eye(8), -torch.eye(8)
             found, exact = bridge.score(a, c, tolerance=0.01), bridge.score(a, c).scores
             assert ((found.scores - exact).abs() <= 0.01).all()
@@ -48,7 +48,7 @@ def test_hard_banks() -> None:
 
 def test_the_best_are_certified_without_the_rest() -> None:
     b = draw(3000, 6, seed=2).float()
-    bridge = Bridge(Cosine(80.0), Cosine(40.0), Bank(b))
+    bridge = Bridge(Cosine(80.0), Cosine(40.0), Bank(b), normalize=False)
     a, c = draw(1, 6).float(), draw(500, 6, seed=1).float()
     pruning = bridge.pruning(0.01)
     scores, bound, _ = pruning.score(a, *pruning.candidates(c), best=5)
@@ -60,7 +60,7 @@ def test_the_best_are_certified_without_the_rest() -> None:
 def test_wrong_use_is_told() -> None:
     b = draw(50, 4)
     with pytest.raises(InputError, match=r"positive and finite, in nats: got -1\.0"):
-        Bridge(Cosine(2.0), Cosine(2.0), Bank(b)).score(b, b, tolerance=-1.0)
+        Bridge(Cosine(2.0), Cosine(2.0), Bank(b), normalize=False).score(b, b, tolerance=-1.0)
     with pytest.raises(InputError, match="needs a bridge with normalize=False"):
         Bridge(Cosine(2.0), Cosine(2.0), Bank(b), normalize=True).score(b, b, tolerance=0.01)
 
@@ -71,7 +71,7 @@ def test_query_vectors_are_the_weighted_mean_of_the_bank(weighted, monkeypatch) 
     a, b1, b2 = draw(4, 5), draw(60, 5, seed=1), draw(60, 3, seed=2)
     weights = draw(60, seed=3).exp() if weighted else None
     for bc in (Cosine(3.0), Dot(3.0)):
-        bridge = Bridge(NegativeL2(4.0), bc, Bank(b1, b2, weights=weights))
+        bridge = Bridge(NegativeL2(4.0), bc, Bank(b1, b2, weights=weights), normalize=False)
         share = torch.softmax(similarity(NegativeL2(4.0), a, b1) + (0 if weights is None else weights.log()), 1)
         seen = torch.nn.functional.normalize(b2, dim=1) if isinstance(bc, Cosine) else b2
         torch.testing.assert_close(bridge.query_vectors(a), share @ seen)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from ucl import Bank, Bridge, Cosine, InputError
-from ucl.distilled import index as indexing
+from ucl.distilled import nearest
 from ucl.distilled.distil import distill
-from ucl.distilled.index import Index
+from ucl.distilled.student import Index
 from ucl.distilled.training import Settings
 from ucl.runtime import generator
 
@@ -43,7 +43,7 @@ def test_without_reranking_it_is_the_student(student) -> None:
 
 
 def test_an_inverted_file_finds_all_if_all_is_asked_for(student, monkeypatch) -> None:
-    monkeypatch.setattr(indexing, "FLAT", 10)
+    monkeypatch.setattr(nearest, "FLAT", 10)
     found = student.index(C).search(A, k=3, rerank=90)
     assert torch.equal(found.indices, BRIDGE.score(A, C).scores.topk(3).indices)
 

@@ -102,7 +102,7 @@ def test_few_packages_and_none_of_an_extra(core: Environment) -> None:
     (site,) = core.bin.parent.glob("lib/python*/site-packages")
     here = {canonicalize_name(found.metadata["Name"]) for found in metadata.distributions(path=[str(site)])}
     beside = here - closure("torch", [str(site)])
-    assert len(beside) < 20, sorted(beside)
+    assert len(beside) <= 20, sorted(beside)
     assert {"ucl", "numpy", "pyarrow", "safetensors", "typer"} <= beside
     assert not {"pandas", "snakemake", "mlflow", "gymnasium", "transformers", "matplotlib"} & here
 

@@ -42,6 +42,7 @@ def distill(
 
     from ucl.cli import inputs
     from ucl.cli.paths import check_apart
+    from ucl.distilled.distil import distill as distil
     from ucl.distilled.report import WeakStudentWarning
     from ucl.distilled.training import Settings
     from ucl.errors import InputError
@@ -55,7 +56,7 @@ def distill(
     settings = Settings(steps=steps)
     with replacing(out) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore", WeakStudentWarning)  # told below
-        student = bridge.distill(*samples, width=width, hidden=hidden, seed=seed, settings=settings, progress=progress)
+        student = distil(bridge, *samples, width=width, hidden=hidden, seed=seed, settings=settings, progress=progress)
         student.save(temporary)
     about = {"out": str(out), "scale": student.scale, "weak": student.report.weak, **student.report.to_json()}
     typer.echo(json.dumps(about) if as_json else f"{student.report}: {out}")
@@ -113,7 +114,7 @@ def search(
     """
     from ucl.cli import inputs
     from ucl.core.readers import as_rows
-    from ucl.distilled.index import Index
+    from ucl.distilled.student import Index
 
     bridge = None if bank is None else inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize)
     queries = as_rows(a, "a")

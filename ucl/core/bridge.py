@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ucl.core.bank import Bank, represent
+from ucl.core.barycentre import barycentres
 from ucl.core.candidates import Candidates
 from ucl.core.critics import CRITICS, Critic, check_critic, described
 from ucl.core.explanation import Explanation, explain_pair
@@ -34,9 +35,6 @@ from ucl.core.scores import (
     working_dtype,
 )
 from ucl.errors import InputError
-
-if TYPE_CHECKING:
-    from ucl.trust.diagnosis import Diagnosis
 
 __all__ = ["Bridge", "Candidates", "Explanation", "Retrieval", "log_sum_exp_scores"]
 
@@ -236,12 +234,6 @@ class Bridge:
         with full_precision(rows.device):
             return trust_entries(blocks, (i, j), (pairs, *sides))
 
-    def diagnose(self, a: Any, c: Any, **options: Any) -> "Diagnosis":
-        """Direct comparison, which bridge, or neither? See `ucl.trust.diagnose.diagnose`."""
-        from ucl.trust.diagnose import diagnose
-
-        return diagnose(self, a, c, **options)
-
     def pruning(self, tolerance: float) -> Pruning:
         """What `score(..., tolerance)` uses, to be kept for many queries; the bank must not change meanwhile."""
         if not 0 < tolerance < math.inf:
@@ -265,23 +257,12 @@ class Bridge:
         values, bound = (form.give(torch.stack(grid)) for grid in (scores, bounds))
         return PrunedResult(values, bound, counts, len(self.bank))
 
-    def distill(self, a_samples: Any, c_samples: Any, **options: Any) -> Any:
-        """Two small maps to unit vectors that say what this bridge says, from unpaired samples of A and of C.
-
-        See `ucl.distilled.distil.distill`, which this calls, for the options (`width`, `hidden`, `seed`, ...).
-        """
-        from ucl.distilled.distil import distill
-
-        return distill(self, a_samples, c_samples, **options)
-
     def query_vectors(self, a: Any) -> Any:
         """Vectors [n, d2] to ask an index of C that exists already: the bank's mean seen from C (the barycentre).
 
         The mean over the bank of what the B-C model makes of it (of norm one for a cosine critic), weighted by
         softmax_i f_AB(a, b_i) and the bank's weights. Rerank what the index finds by `score`.
         """
-        from ucl.core.barycentre import barycentres
-
         queries, form = self._side(a, "a")
         with full_precision(queries.device):
             return form.give(barycentres(self.ab, self.bc, self.bank, queries))

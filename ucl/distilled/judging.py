@@ -54,6 +54,8 @@ def mark_log_sum_exp(known: Known, judged: Pairs, seed: int) -> dict[str, Marks]
 
 
 def _groups(grid: Float[Tensor, "n k"], index_a: Tensor, index_c: Tensor) -> Float[Tensor, "g m m"]:
-    """Scores of groups of pairs, each A against each C of its group."""
-    rows, columns = (index.view(-1, CANDIDATES) for index in (index_a, index_c))
+    """Scores of groups of pairs, each A against each C of its group; a last, shorter group is left out."""
+    size = min(CANDIDATES, len(index_a))
+    whole = len(index_a) // size * size
+    rows, columns = (index[:whole].view(-1, size) for index in (index_a, index_c))
     return grid[rows[:, :, None], columns[:, None, :]]

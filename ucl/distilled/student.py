@@ -1,27 +1,29 @@
-"""A student: two small maps to unit vectors whose scaled cosine is the log ratio of A and C."""
+"""A student, two small maps to unit vectors whose scaled cosine is the log ratio of A and C, and an index by them."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ucl.core.bridge import Bridge
 from ucl.core.prepared import opened
-from ucl.core.readers import as_rows
+from ucl.core.readers import Rows, as_rows
+from ucl.distilled import nearest, reranking
 from ucl.distilled.report import Report
 from ucl.distilled.towers import SIDES, Towers
 from ucl.errors import InputError
+from ucl.extras import needs
+from ucl.files import digest, read_json, replacing, write_json
 from ucl.tensors import write_tensors
 
-if TYPE_CHECKING:
-    from ucl.distilled.index import Index
+__all__ = ["Found", "Index", "Student"]
 
-__all__ = ["Student"]
-
-FORMAT = "ucl-student-1"
+FORMAT, INDEX_FORMAT = "ucl-student-1", "ucl-index-1"
+FILES = ("vectors.faiss", "candidates.npy", "student.safetensors", "ids.json")  # of an index
 ROWS = 2**14  # embedded at a time
 
 
@@ -64,8 +66,6 @@ class Student:
 
     def index(self, c: Any, ids: Sequence[Any] | None = None, *, bridge: Bridge | None = None) -> "Index":
         """An index of candidates [k, d2] for `search`; ids are those of the file if it has some. Needs FAISS."""
-        from ucl.distilled.index import Index
-
         return Index.build(self, c, ids, bridge or self.bridge)
 
     def save(self, path: str | Path) -> None:
@@ -97,3 +97,107 @@ class Student:
             parts.append(self.towers.encode(side, block[None])[0])
         vectors = torch.cat(parts)
         return vectors.to(x.device) if isinstance(x, Tensor) else vectors.cpu().numpy()
+
+
+class Found(NamedTuple):
+    """The best candidates per query, best first."""
+
+    ids: Any  # [n, k] ids, or row numbers where the index was given none
+    indices: Any  # [n, k] int64 row numbers
+    scores: Any  # [n, k] of the bridge (reranked; within the tolerance) or of the student
+
+
+class Index:
+    """`student.index(c, ids=...)`: C's embeddings, their student vectors in FAISS, and the bridge that reranks.
+
+    Raises MissingExtraError without FAISS (`pip install 'ucl[index]'`).
+    """
+
+    def __init__(
+        self, student: Student, vectors: Any, candidates: Rows, ids: Sequence[Any] | None, bridge: Bridge | None
+    ) -> None:
+        self.student, self.vectors, self.candidates, self.ids, self.bridge = student, vectors, candidates, ids, bridge
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    @staticmethod
+    def build(student: Student, c: Any, ids: Sequence[Any] | None = None, bridge: Bridge | None = None) -> "Index":
+        """Embed candidates [k, d2] (an array or a file, read a block at a time) and index them."""
+        needs("index", "faiss")
+        candidates = as_rows(c, "c")
+        if ids is None and (named := candidates.ids()) is not None:
+            ids = named.to_pylist()
+        if ids is not None and len(ids) != len(candidates):
+            raise InputError(f"ids must name every candidate: got {len(ids)} ids for {len(candidates)} rows")
+        vectors = np.ascontiguousarray(np.asarray(student.embed_c(candidates)), dtype=np.float32)
+        return Index(student, nearest.made(vectors), candidates, None if ids is None else list(ids), bridge)
+
+    def search(
+        self, a: Any, k: int = 10, *, rerank: int = 5000, bridge: Bridge | None = None, tolerance: float = 0.01
+    ) -> Found:
+        """The `k` best candidates of every query [n, d1]; `rerank` of them are put in order by the bridge.
+
+        With `rerank` 0 the student's own order and scores are given. `tolerance`: see `Bridge.score`; a bridge that
+        normalises, or a tolerance of 0, is asked for exact scores.
+        """
+        bridge = bridge or self.bridge
+        depth = min(len(self), max(k, rerank))
+        if not 1 <= k <= len(self):
+            raise InputError(f"k must be between 1 and the number of candidates, {len(self)}: got {k}")
+        if rerank and bridge is None:
+            raise InputError("reranking needs the bridge: give bridge=..., or rerank=0 for the student's own order")
+        rows = as_rows(a, "a")
+        queries = rows.read(0, len(rows)).detach().cpu()
+        scores, indices = self._nearest(queries, depth)
+        if rerank and bridge is not None:
+            indices, scores = reranking.rerank(bridge, queries, self.candidates, indices, k, tolerance)
+        else:
+            indices, scores = indices[:, :k], self.student.scale * scores[:, :k]
+        named = indices if self.ids is None else [[self.ids[i] for i in row] for row in indices.tolist()]
+        return Found(named, indices, scores)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a folder: vectors, candidates, student and ids, and their digests; `open` maps it into memory."""
+        import faiss
+
+        folder = Path(folder)
+        with replacing(folder / "vectors.faiss") as temporary:
+            faiss.write_index(self.vectors, str(temporary))
+        with replacing(folder / "candidates.npy") as temporary:
+            np.save(temporary, self.candidates.read(0, len(self)).detach().cpu().numpy(), allow_pickle=False)
+        self.student.save(folder / "student.safetensors")
+        write_json(self.ids, folder / "ids.json")
+        write_json(
+            {"format": INDEX_FORMAT, "files": {name: digest(folder / name) for name in FILES}}, folder / "index.json"
+        )
+
+    @staticmethod
+    def open(folder: str | Path, bridge: Bridge | None = None, *, verify: bool = True) -> "Index":
+        """Open what `save` wrote, memory-mapped; `verify` compares every file with its digest, which reads it once."""
+        needs("index", "faiss")
+        import faiss
+
+        folder = Path(folder)
+        if not (folder / "index.json").is_file():
+            raise InputError(f"no index in {folder}: index.json is missing; make it with `ucl index build`")
+        try:
+            about = read_json(folder / "index.json")
+            sound = about["format"] == INDEX_FORMAT and set(about["files"]) == set(FILES)
+        except (ValueError, KeyError, TypeError):
+            sound = False
+        if not sound:
+            raise InputError(f"{folder / 'index.json'}: expected format {INDEX_FORMAT}; build the index again")
+        for name, expected in about["files"].items():
+            if not (folder / name).is_file() or (verify and digest(folder / name) != expected):
+                raise InputError(f"{folder / name} is missing or damaged: build the index again")
+        vectors = faiss.read_index(str(folder / "vectors.faiss"), faiss.IO_FLAG_MMAP_IFC)
+        candidates = as_rows(folder / "candidates.npy", "candidates")
+        student = Student.load(folder / "student.safetensors")
+        return Index(student, vectors, candidates, json.loads((folder / "ids.json").read_text()), bridge)
+
+    def _nearest(self, queries: Tensor, depth: int) -> tuple[Tensor, Tensor]:
+        """Cosines and row numbers of the `depth` nearest vectors."""
+        vectors = np.ascontiguousarray(self.student.embed_a(queries).cpu().numpy())
+        scores, indices = nearest.searched(self.vectors, vectors, depth)
+        return torch.from_numpy(scores), torch.from_numpy(indices)

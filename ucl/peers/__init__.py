@@ -23,6 +23,8 @@ __all__ = [
     "Barycentre",
     "Best",
     "Direct",
+    "Distilled",
+    "DistilledLinear",
     "Lemma2",
     "Lemma3",
     "MonteCarlo",

@@ -116,10 +116,12 @@ def _told(found: Alignment, by_id: str) -> Finding:
             f"{by_id}About {found.share:.0%} of the rows fit no better than any other, and have no better place either."
         )
         return Finding("order", "warning", text, "look at these samples: noise, or of another modality?", numbers)
+    if by_id:
+        return Finding("order", "ok", f"{by_id}Nothing speaks against them.", "", numbers)
     if found.found is None or found.found < 1:
-        text = f"{by_id}The two sides belong together, too weakly to tell whether a part of the rows is displaced."
+        text = "The two sides belong together, too weakly to tell whether a part of the rows is displaced."
         return Finding("order", "warning", text, "give ids on both sides, or a larger bank", numbers)
-    text = f"{by_id}Row i is the same sample on both sides; {PLANTED:.0%} of the rows displaced would have been found."
+    text = f"Row i is the same sample on both sides; {PLANTED:.0%} of the rows displaced would have been found."
     return Finding("order", "ok", text, "", numbers)
 
 

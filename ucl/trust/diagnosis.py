@@ -75,7 +75,7 @@ class Diagnosis:
             sign = ">=" if p.bound else "  "
             lines.append(f"  {p.method:<{width}} {sign} {p.recall:.3f}  [{p.low:.3f}, {p.high:.3f}]")
         worse = [f for f in self.checked if f.level != "ok"]
-        return "\n".join([*lines, *([""] if worse else []), *(f"{f.level}: {f.sentence} {f.remedy}" for f in worse)])
+        return "\n".join([*lines, *([""] if worse else []), *(f"{f.level}: {f.sentence} -> {f.remedy}" for f in worse)])
 
 
 def decide(
@@ -85,7 +85,7 @@ def decide(
     broken = [f for f in checked if f.level == "error"]
     needs = _needs(predictions[0])
     if broken:
-        return "cannot tell", None, tuple(f"{f.sentence} {f.remedy}" for f in broken), needs
+        return "cannot tell", None, tuple(f"{f.sentence} -> {f.remedy}" for f in broken), needs
     best, chance = predictions[0], 1 / among
     if best.recall < CHANCE * chance or best.low <= chance:
         if best.high > max(NARROW, 4 * chance):
