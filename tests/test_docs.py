@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from PIL import Image
 from safetensors.torch import save
 from small_models import TINY, cache, published, saved, small_clap, small_roberta, tiny_clip
 
+from ucl.distilled import distil
+from ucl.distilled.training import Settings
 from ucl.media import hub
 from ucl.media.store import read_store
 
@@ -44,7 +47,8 @@ def test_the_examples_of_the_bridge_agree() -> None:
     assert np.array_equal(names["best"].indices, np.argsort(-expected, axis=1)[:, :3])
 
 
-def test_the_examples_of_the_diagnosis_join_two_spaces() -> None:
+def test_the_examples_of_the_diagnosis_join_two_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distil, "Settings", partial(Settings, steps=40))  # the distilled bridge among the methods
     names = run_examples("diagnose.md", 2)
     assert names["found"].verdict == names["surer"].verdict == "bridge"
     assert names["surer"].known.p_value > 0.01

@@ -12,8 +12,9 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 import ucl
-from ucl import Bank, Bridge, Cosine
+from ucl import Bank, Cosine
 from ucl.cli.app import main
+from ucl.core.bridge import Bridge
 
 SCALES = ["--ab-scale", "20", "--bc-scale", "5"]
 

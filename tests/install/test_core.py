@@ -187,7 +187,6 @@ def test_a_missing_extra_is_one_line(core: Environment, words: list[str], line: 
         ("media", "media"),
         ("experiments", "workflow"),
         ("digits", "workflow"),
-        ("statistics", "workflow"),
     ],
 )
 def test_importing_a_room_without_its_extra_says_what_to_install(core: Environment, room: str, extra: str) -> None:

@@ -21,7 +21,7 @@ PARTS = {"pydantic_core": "pydantic"}  # what one library ships as two
 ROOMS = {  # what must be installed for which part of the package
     "core": (), "learning": (), "distilled": ("index",), "worlds": (), "peers": (), "trust": (), "cli": (),
     "maze": ("maze",), "media": ("media", "audioset"),
-    "statistics": ("workflow",), "digits": ("workflow",), "reporting": ("workflow",), "experiments": ("workflow",),
+    "statistics": (), "digits": ("workflow",), "reporting": ("workflow",), "experiments": ("workflow",),
 }  # fmt: skip
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 from scipy.stats import t, trim_mean
 
@@ -49,8 +48,8 @@ def bootstrap_mean(
     return Interval(float(values.mean()), float(low), float(high))
 
 
-def student_half_width(values: pd.Series) -> float:
-    """Half-width of the mean's interval by Student's t; 0 for a single value, which has none."""
+def student_half_width(values: Any) -> float:
+    """Half-width of the mean's interval by Student's t for a pandas Series; 0 for a single value, which has none."""
     if len(values) < 2:
         return 0.0
     return float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std() / len(values) ** 0.5)

@@ -1,9 +1,9 @@
 """Retrieval: candidates of which one is right, and ranks and recall in which a tie counts its expected rank."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -81,7 +81,7 @@ def candidate_sets(
     """
     labels = np.asarray(candidate_labels)
     order = torch.randperm(len(labels), generator=draws).numpy()
-    turn = pd.Series(labels[order]).groupby(labels[order]).cumcount().to_numpy()  # first of its label, second, ...
+    turn = _turns(labels[order])
     order = order[np.argsort(turn, kind="stable")]
     sets = {}
     for label in set(query_labels):
@@ -90,6 +90,16 @@ def candidate_sets(
             return None
         sets[label] = np.concatenate([order[same][:1], order[~same][: size - 1]])
     return torch.as_tensor(np.stack([sets[label] for label in query_labels]))
+
+
+def _turns(labels: np.ndarray) -> np.ndarray:
+    """Which of its label each one is: 0 for the first, 1 for the second, ..."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for label in labels.tolist():
+        turns.append(seen[label])
+        seen[label] += 1
+    return np.array(turns, dtype=np.int64)
 
 
 def recall(scores: Float[Tensor, "n k"], sets: Int[Tensor, "n size"]) -> Float[Tensor, "3"]:
