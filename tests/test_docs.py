@@ -16,6 +16,7 @@ from small_models import TINY, cache, published, saved, small_clap, small_robert
 
 from ucl.distilled import distil
 from ucl.distilled.training import Settings
+from ucl.files import read_json
 from ucl.media import hub
 from ucl.media.store import read_store
 
@@ -52,6 +53,16 @@ def test_the_examples_of_the_diagnosis_join_two_spaces(monkeypatch: pytest.Monke
     names = run_examples("diagnose.md", 2)
     assert names["found"].verdict == names["surer"].verdict == "bridge"
     assert names["surer"].known.p_value > 0.01
+
+
+def test_the_page_on_the_diagnosis_says_what_was_measured() -> None:
+    page, metrics = (DOCS / "diagnose.md").read_text(), read_json(DOCS.parent / "reports/metrics/diagnosis.json")
+    regrets = [choice["regret"] for choice in metrics["choice"].values()]
+    assert f"loses {sum(regrets) / len(regrets):.3f} of Recall@1" in page
+    assert f"and {max(regrets):.3f} in the worst world" in page
+    assert f"off by {metrics['predicted']['mean_absolute_error']:.3f} on average" in page
+    assert f"{metrics['predicted']['coverage']:.0%} of".replace("%", " %") in page
+    assert read_json(DOCS.parent / "reports/headlines/diagnosis.json")["wrong_direct"] == 0
 
 
 def test_the_examples_of_the_check_find_what_is_wrong() -> None:
