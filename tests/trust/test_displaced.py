@@ -32,6 +32,18 @@ def test_a_sound_bank_is_sound_and_a_planted_displacement_would_have_been_found(
     assert found.found == 1
 
 
+def test_kinds_that_the_rows_looked_at_hold_but_once_are_no_displacement():
+    random = generator(0, 11)
+    kinds = torch.randint(400, (6000,), generator=random)
+    sides = []
+    for _ in range(2):
+        centres = torch.randn(400, 64, generator=random) / 8
+        sides.append(torch.nn.functional.normalize(centres[kinds] + 0.06 * torch.randn(6000, 64, generator=random)))
+    found = align(lambda i: sides[0][torch.from_numpy(i)], lambda i: sides[1][torch.from_numpy(i)], 6000, plant=False)
+    assert found.misfits
+    assert not found.displaced
+
+
 @pytest.mark.parametrize(("share", "how"), [(0.1, "rolled"), (0.1, "reversed"), (0.2, "turned"), (0.5, "reversed")])
 def test_a_part_of_the_rows_displaced_is_found_and_measured(share, how):
     a, c = views(300, seed=1)

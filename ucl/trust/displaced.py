@@ -33,6 +33,7 @@ EXCHANGES = 100  # of rows within groups, for the null of finding partners among
 GROUP = 16  # rows that are similar
 RELATED, BY_RANK = 4.0, 5.0  # standard deviations from a random order, by the kernels and by the ranks
 SHARE, LIKELIER, EXCHANGED = 0.05, 30.0, 3.0  # displaced share, log likelihood ratio and deviations that are an alarm
+GROWS = 1.5  # times: a share that grows so with half of the rows is of what the maps have not seen, not of the order
 MANY = 0.4  # a share that is an error wherever its partners are: heavy tails alone reach .3
 STRAYS = 300  # rows whose partners are looked for in the whole bank
 HOMES = 2  # places that are looked at for each of them
@@ -78,6 +79,10 @@ def align(for_a: Take, for_c: Take, count: int, seed: int = 0, plant: bool = Tru
     sample = _Sample.draw(for_a, for_c, count, generator(seed, 0))
     related = sample.relation(generator(seed, 1))
     found = replace(sample.examine(np.arange(count), generator(seed, 2)), related=related)
+    if found.displaced and found.share < MANY:
+        half = _Sample.draw(for_a, for_c, count, generator(seed, 4), found.rows // 2)
+        if half.examine(np.arange(count), generator(seed, 5)).share > GROWS * found.share + SHARE:
+            found = replace(found, exchanged=0.0)  # kinds of which there are few rows: the fewer rows, the more of them
     if found.unrelated or found.displaced or not plant:
         return found
     hits = 0
@@ -109,8 +114,8 @@ class _Sample:
     c: Side
 
     @classmethod
-    def draw(cls, for_a: Take, for_c: Take, count: int, random: torch.Generator) -> "_Sample":
-        index = torch.randperm(count, generator=random)[:SAMPLE].sort().values.numpy()
+    def draw(cls, for_a: Take, for_c: Take, count: int, random: torch.Generator, rows: int = SAMPLE) -> "_Sample":
+        index = torch.randperm(count, generator=random)[:rows].sort().values.numpy()
         return cls(for_a, for_c, count, index, *(Side(take(index).double()) for take in (for_a, for_c)))
 
     def relation(self, random: torch.Generator) -> float:
