@@ -77,21 +77,30 @@ def align(for_a: Take, for_c: Take, count: int, seed: int = 0, plant: bool = Tru
     Without `plant` it stays open what could have been told.
     """
     sample = _Sample.draw(for_a, for_c, count, generator(seed, 0))
+    half = _Sample.draw(for_a, for_c, count, generator(seed, 4), len(sample.index) // 2)
     related = sample.relation(generator(seed, 1))
-    found = replace(sample.examine(np.arange(count), generator(seed, 2)), related=related)
-    if found.displaced and found.share < MANY:
-        half = _Sample.draw(for_a, for_c, count, generator(seed, 4), found.rows // 2)
-        if half.examine(np.arange(count), generator(seed, 5)).share > GROWS * found.share + SHARE:
-            found = replace(found, exchanged=0.0)  # kinds of which there are few rows: the fewer rows, the more of them
+    found = replace(_examined(sample, half, np.arange(count), generator(seed, 2)), related=related)
     if found.unrelated or found.displaced or not plant:
         return found
     hits = 0
     for turn in range(PLANTINGS):
         random = generator(seed, 3, turn)
-        hits += sample.examine(_displacing(count, PLANTED, random), random).displaced
+        hits += _examined(sample, half, _displacing(count, PLANTED, random), random).displaced
         if hits <= turn:  # one that is not found decides
             break
     return replace(found, found=hits / PLANTINGS)
+
+
+def _examined(
+    sample: "_Sample", half: "_Sample", order: Int64[np.ndarray, " m"], random: torch.Generator
+) -> "Alignment":
+    """What the sample says of an order, and no displacement where the share that fits nothing is of kinds of which
+    there are few rows: the fewer rows are looked at, the more of them.
+    """
+    found = sample.examine(order, random)
+    if found.displaced and found.share < MANY and half.fitted(order)[2].share > GROWS * found.share + SHARE:
+        return replace(found, exchanged=0.0)
+    return found
 
 
 def _displacing(count: int, share: float, random: torch.Generator) -> Int64[np.ndarray, " m"]:
@@ -140,6 +149,17 @@ class _Sample:
 
     def examine(self, order: Int64[np.ndarray, " m"], random: torch.Generator) -> Alignment:
         """Share displaced, and what speaks for it, where row i of `for_c` is taken to be the row `order[i]`."""
+        side, maps, law = self.fitted(order)
+        n = len(self.index)
+        top = float((_own_ranks(_grid(*maps))[0] < 1 / n).double().mean())
+        found = Alignment(0.0, law.share, law.likelier, 0.0, top, n)
+        if not found.misfits:
+            return found
+        a, grid, weights = self._with_homes(order, side, maps, law)
+        return replace(found, exchanged=_exchanged(grid, weights, _groups(a), random))
+
+    def fitted(self, order: Int64[np.ndarray, " m"]) -> tuple[Side, tuple[Map, Map], "_Mixture"]:
+        """The side of C in an order, the maps between both sides, and the law of the ranks of own partners."""
         n = len(self.index)
         side = Side(self.for_c(order[self.index]).double())
         maps = self._maps(side, torch.ones(n, dtype=torch.float64), self.a.unweighted, side.unweighted)
@@ -149,12 +169,7 @@ class _Sample:
             ridges = [(RIDGES[part.best],) for part in maps]
             maps = self._maps(side, weights, self.a.inverses(weights, ridges[0]), side.inverses(weights, ridges[1]))
             law = _Mixture.fit(_own_ranks(_grid(*maps)))
-        top = float((_own_ranks(_grid(*maps))[0] < 1 / n).double().mean())
-        found = Alignment(0.0, law.share, law.likelier, 0.0, top, n)
-        if not found.misfits:
-            return found
-        a, grid, weights = self._with_homes(order, side, maps, law)
-        return replace(found, exchanged=_exchanged(grid, weights, _groups(a), random))
+        return side, maps, law
 
     def _maps(self, side: Side, weights: Tensor, from_a: list[Tensor], from_c: list[Tensor]) -> tuple[Map, Map]:
         there = Map.fit(self.a, side.coordinates(side.rows), weights, from_a)
