@@ -11,6 +11,7 @@ of the norms (dot). Scores of cosine critics are float32 products if their prove
 `ucl.core.spot_check`) fits into a tenth of the tolerance, which it is then counted against; else float64.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,7 @@ class Pruning:
             represent(critic, rows.read(0, len(rows)).detach().to(self.dtype), rows.name, unit)
             for critic, rows, unit in zip((ab, bc), (ready.for_a, ready.for_c), ready.unit, strict=True)
         )
-        self.log_weights, self.log_total = bank.log_weights(), torch.tensor(bank.total_weight()).double().log()
+        self.log_weights, self.log_total = bank.log_weights(), math.log(bank.total_weight())
         self.longest = torch.linalg.vector_norm(self.for_c.double(), dim=1).max() if isinstance(bc, Dot) else None
 
     def candidates(self, c: Float[Tensor, "k d2"]) -> tuple[Float[Tensor, "k d2"], Float[Tensor, " k"]]:
@@ -96,7 +97,7 @@ class Pruning:
                 unsure &= total + 2 * bound >= (total - self.rounding).topk(best).values[-1]
             open_ = unsure.nonzero()[:, 0]
         middle = total + (bound - self.rounding)
-        return middle - self.log_total.to(middle), bound, start
+        return middle - self.log_total, bound, start
 
     def _order(self, a: Tensor) -> tuple[Int64[Tensor, " m"], Float[Tensor, " m"], Float[Tensor, " m"]]:
         """Samples by weight, heaviest first, the logarithms of their weights, and of all from each on."""
