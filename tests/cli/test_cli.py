@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from command import run
 from safetensors.numpy import load_file, save_file
 
 import ucl
 from ucl import Bank, Cosine
-from ucl.cli.app import main
 from ucl.core.bridge import Bridge
 
 SCALES = ["--ab-scale", "20", "--bc-scale", "5"]
@@ -39,13 +39,6 @@ def folder(tmp_path, monkeypatch):
 def expected(arrays):
     bank = Bank(arrays["b1"], arrays["b2"])
     return Bridge(Cosine(20.0), Cosine(5.0), bank).score(arrays["a"], arrays["c"])
-
-
-def run(monkeypatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["ucl", *map(str, words)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return int(stop.value.code or 0)
 
 
 @pytest.mark.parametrize("form", ["{}.npy", "{}.safetensors", "{}.parquet", "{}_wide.parquet", "all.npz:{}"])

@@ -6,20 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command import run
 
 from ucl import Bank, Bridge, Cosine
-from ucl.cli.app import main
 from ucl.distilled.student import Student
 
 SCALES = ["--ab-scale", "20", "--bc-scale", "5"]
 BANK = ["--bank", "b1.npy", "--bank-for-c", "b2.npy", *SCALES]
-
-
-def run(monkeypatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["ucl", *map(str, words)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return int(stop.value.code or 0)
 
 
 @pytest.fixture

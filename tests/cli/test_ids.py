@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from command import run
 
 from ucl import Bank, Bridge, Cosine
-from ucl.cli.app import main
 
 SCALES = ["--ab-scale", "4", "--bc-scale", "3"]
 FILES = ["a.parquet", "c.npz"]
@@ -26,13 +26,6 @@ def arrays(tmp_path, monkeypatch):
         np.savez(f"{name}.npz", embedding=array, id=np.array(ids))
         np.save(f"{name}.npy", array)
     return arrays
-
-
-def run(monkeypatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["ucl", *words])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return int(stop.value.code or 0)
 
 
 def bridge(arrays) -> Bridge:

@@ -11,9 +11,8 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
+from command import run
 from safetensors.numpy import load_file, save_file
-
-from ucl.cli.app import main
 
 SCALES = ["--ab-scale", "20", "--bc-scale", "5", "--no-progress"]
 SCORE = ["score", "a.npy", "c.npy", "--bank", "b.npy", *SCALES, "--out"]
@@ -27,13 +26,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, rows in {"a": 5, "c": 7, "b": 90}.items():
         np.save(f"{name}.npy", draw((rows, 6)))
     return tmp_path
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["ucl", *words])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return int(stop.value.code or 0)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

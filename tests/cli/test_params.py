@@ -4,20 +4,16 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
+import command
 import pytest
 import yaml
-
-from ucl.cli.app import main
 
 ROOT = Path(__file__).parents[2]
 PAPER = (ROOT / "params.yaml").read_text()
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["ucl", "params", *words])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return int(stop.value.code or 0)
+    return command.run(monkeypatch, "params", *words)
 
 
 def refuses(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], message: str, *words: str) -> None:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import run
 from trust_draws import pairs, views
-
-from ucl.cli.app import main
 
 SCALES = ["--ab-scale", "8", "--bc-scale", "8"]
 
@@ -20,13 +19,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, rows in zip(("x", "y"), pairs(20.0, 100, 10, 0), strict=True):
         np.save(f"{name}.npy", rows.numpy())
     return tmp_path
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr("sys.argv", ["ucl", *words])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return int(stop.value.code or 0)
 
 
 def test_the_exit_code_says_whether_something_is_wrong(monkeypatch, capsys) -> None:

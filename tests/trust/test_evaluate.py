@@ -2,13 +2,13 @@
 
 import json
 
+import command
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from bridge_oracle import draw
 
-from ucl.cli.app import main
 from ucl.core.critics import Cosine
 from ucl.errors import InputError
 from ucl.peers import Barycentre, Direct, MonteCarlo, MonteCarloNormalized, OneHop, Ridge, SharedBank
@@ -95,10 +95,7 @@ def folder(tmp_path, monkeypatch):
 
 def run(monkeypatch, *words: str) -> int:
     files = ["a.parquet", "c.parquet", "--bank", "b1.parquet", "--bank-for-c", "b2.parquet"]
-    monkeypatch.setattr("sys.argv", ["ucl", "evaluate", *files, "--ab-scale", "8", "--bc-scale", "8", *words])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return int(stop.value.code or 0)
+    return command.run(monkeypatch, "evaluate", *files, "--ab-scale", "8", "--bc-scale", "8", *words)
 
 
 def test_the_command_reads_pairs_by_id(folder, monkeypatch, capsys) -> None:
