@@ -9,6 +9,7 @@ from ucl.experiments.marginals import simulation as power
 from ucl.experiments.marginals import summary as marginals
 from ucl.experiments.marginals.config import Marginals
 from ucl.runtime import generator
+from ucl.statistics.normality import varying
 from ucl.statistics.sphere_laws import uniform_sphere
 from ucl.statistics.uniformity import anchor_log_means, rayleigh
 
@@ -69,4 +70,4 @@ def test_representations_are_inspected():
 def test_constant_directions_are_left_out():
     x = torch.randn(50, 3, generator=generator(1))
     dead = torch.cat([x, torch.full((50, 1), 2.0), x[:, :1]], dim=1)
-    assert scoring._varying(dead).shape == (50, 3)
+    assert varying(dead).shape == (50, 3)

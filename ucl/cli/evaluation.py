@@ -9,7 +9,8 @@ import typer
 from ucl.cli.options import AB, BC, Answers, BankFile, BankForC, Json, Queries, ScaleAB, ScaleBC
 
 if TYPE_CHECKING:
-    from ucl.trust.evaluate import Estimate, Evaluation
+    from ucl.statistics.intervals import Interval
+    from ucl.trust.evaluate import Evaluation
 
 __all__ = ["evaluate"]
 
@@ -51,7 +52,7 @@ def _text(found: "Evaluation") -> str:
     lines = [f"{found.queries} queries, {found.candidates} candidates; 95 % intervals over queries"]
     lines.append(f"{'bridge':24s}{'Recall@1':>19s}{'Recall@5':>19s}{'Recall@10':>19s}{'median rank':>22s}")
     for row in found.rows:
-        cells = [_cell(row.recall[k], 3).rjust(19) for k in (1, 5, 10)]
+        cells = [_cell(row.recall[k], 3).rjust(19) for k in row.recall]
         mark = "winner" if row.bridge == found.winner else "tied" if row.ties else ""
         lines.append(f"{row.bridge:24s}{''.join(cells)}{_cell(row.median_rank, 1):>22s}  {mark}".rstrip())
     lines.append(f"best: {found.winner}; tied with it: {', '.join(found.tied) or 'none'}")
@@ -60,5 +61,5 @@ def _text(found: "Evaluation") -> str:
     return "\n".join(lines)
 
 
-def _cell(estimate: "Estimate", digits: int) -> str:
+def _cell(estimate: "Interval", digits: int) -> str:
     return f"{estimate.value:.{digits}f} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"

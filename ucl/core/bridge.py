@@ -267,6 +267,11 @@ class Bridge:
         with full_precision(queries.device):
             return form.give(barycentres(self.ab, self.bc, self.bank, queries))
 
+    def bank_like(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The bank [M, d1], [M, d2] in memory, without gradients, in the type and on the device of `x`."""
+        for_a, for_c = (rows.read(0, len(rows)).detach().to(x) for rows in (self.bank.for_a, self.bank.for_c))
+        return for_a, for_c
+
     def _inputs(self, a: Any, c: Any) -> tuple[Tensor, Tensor, Form]:
         """Both inputs as tensors on one device, and the form answers take."""
         queries, form_a = self._side(a, "a")

@@ -10,6 +10,7 @@ from ucl.distilled.draws import Known, Pairs
 from ucl.distilled.report import CANDIDATES, Judged
 from ucl.distilled.towers import Towers
 from ucl.learning.losses import info_nce
+from ucl.statistics.retrieval import expected_rank
 
 __all__ = ["Marks", "mark_log_sum_exp", "mark_towers"]
 
@@ -20,8 +21,7 @@ class Marks:
     """One way's hits per group of 32 simulated pairs, and its loss."""
 
     def __init__(self, groups: Float[Tensor, "g k k"]) -> None:
-        positives = groups.diagonal(dim1=1, dim2=2)[:, :, None]
-        self.hits = ((groups >= positives).sum(2) == 1).double().mean(1)  # a tie is no hit
+        self.hits = (expected_rank(groups) <= 1).double().mean(1)
         self.loss = float(info_nce(groups.double()).mean())
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import t, trim_mean
 
-__all__ = ["Interval", "bootstrap_mean", "interquartile_mean", "share_half_width", "student_half_width"]
+__all__ = ["NORMAL", "Interval", "bootstrap_mean", "interquartile_mean", "share_half_width", "student_half_width"]
 
 CONFIDENCE = 0.95
 NORMAL = 1.96  # standard deviations

@@ -17,8 +17,9 @@ from ucl.errors import InputError
 from ucl.runtime import generator as seeded
 from ucl.statistics.outcome import Outcome
 
-__all__ = ["GAUSSIAN_TESTS", "gaussianity"]
+__all__ = ["GAUSSIAN_TESTS", "gaussianity", "varying"]
 
+VARIES = 0.01  # of the largest singular value: directions below are constant but for rounding
 GAUSSIAN_TESTS = ("mardia_skewness", "mardia_kurtosis", "henze_zirkler")
 
 
@@ -45,6 +46,15 @@ def gaussianity(x: Float[Tensor, "*s n d"], draws: int = 999) -> dict[str, Outco
     zirkler = ((statistics[2] - null[2].mean()) / null[2].std() / math.sqrt(n)).clamp_min(0)
     effects = (skewness, kurtosis, zirkler)
     return {name: Outcome(statistics[i], p_value[i], effects[i]) for i, name in enumerate(GAUSSIAN_TESTS)}
+
+
+def varying(x: Float[Tensor, "n d"]) -> Float[Tensor, "n r"]:
+    """Coordinates along the principal directions that carry anything, the largest first, in float64.
+
+    The tests are affine invariant, and need a covariance that is not singular.
+    """
+    u, s, _ = torch.linalg.svd((x - x.mean(0)).double(), full_matrices=False)
+    return u[:, s > VARIES * s[0]]
 
 
 def _mahalanobis(x: Float[Tensor, "*s n d"]) -> Float[Tensor, "*s n n"]:

@@ -1,7 +1,7 @@
 """Retrieval: candidates of which one is right, and ranks and recall in which a tie counts its expected rank."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ __all__ = [
     "recall",
     "recall_at_k",
     "recall_in_groups",
+    "recall_of_groups",
     "sample_sets",
 ]
 
@@ -57,6 +58,15 @@ def recall_in_groups(scores: Float[Tensor, "*s n n"], candidates: int, k: int = 
     groups = scores.shape[-1] // candidates
     blocks = [scores[..., i : i + candidates, i : i + candidates] for i in range(0, groups * candidates, candidates)]
     return recall_at_k(torch.stack(blocks, dim=-3), k).mean(-1)
+
+
+def recall_of_groups(
+    score: Callable[[Tensor, Tensor], Tensor], a: Float[Tensor, "n d1"], c: Float[Tensor, "n d2"], candidates: int
+) -> float:
+    """`recall_in_groups` at 1 of a way to score, which is asked for the blocks alone; row i of `a` belongs to `c`'s."""
+    blocks = [slice(i, i + candidates) for i in range(0, len(a) - candidates + 1, candidates)]
+    scores = torch.stack([score(a[rows], c[rows]) for rows in blocks])
+    return float((expected_rank(scores) <= 1).double().mean())
 
 
 def centred_error(scores: Float[Tensor, "*s n k"], exact: Float[Tensor, "*s n k"]) -> Float[Tensor, "*s"]:

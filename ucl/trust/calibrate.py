@@ -12,14 +12,15 @@ from ucl.core.bank import represent
 from ucl.core.critics import CRITICS, Critic
 from ucl.core.readers import as_rows
 from ucl.errors import InputError
+from ucl.learning.losses import info_nce
 from ucl.runtime import generator
+from ucl.statistics.intervals import NORMAL
 
 __all__ = ["Calibration", "calibrate", "fit_scale"]
 
 BATCH = 1024  # pairs that are told from each other
 FEWEST = 20
 REACH = 1e6  # how far the scale times the typical difference of similarities is looked for, and one over it
-NORMAL = 1.96
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def fit_scale(kind: Critic, x: Float[Tensor, "n d"], y: Float[Tensor, "n d"]) ->
     chance = sum(len(grid) * math.log(len(grid)) for grid in grids) / len(x)
     unit = float(torch.stack([grid.std() for grid in grids]).mean())
     scale = 0.0 if unit == 0 else _root(grids, unit)
-    loss = sum(len(grid) * _loss(scale * grid) for grid in grids) / len(x)
+    loss = sum(len(grid) * float(info_nce(scale * grid)) for grid in grids) / len(x)
     low, high = _interval(grids, scale, unit)
     return Calibration(kind.name, scale, low, high, loss, chance, len(x), max(map(len, grids)))
 
@@ -104,11 +105,6 @@ def _error(grids: list[Tensor], scale: float) -> float:
     """Standard error of the scale by the infinitesimal jackknife."""
     influence = torch.cat([_slopes(grid, scale) + _as_negatives(grid, scale) for grid in grids])
     return float(influence.square().sum().sqrt() / sum(_curvature(grid, scale) for grid in grids))
-
-
-def _loss(logits: Float[Tensor, "n n"]) -> float:
-    rows, columns = (torch.log_softmax(logits, dim).diagonal() for dim in (1, 0))
-    return -float((rows + columns).mean()) / 2
 
 
 def _slopes(grid: Float[Tensor, "n n"], scale: float) -> Float[Tensor, " n"]:

@@ -15,11 +15,12 @@ from ucl.core.readers import as_rows
 from ucl.errors import InputError
 from ucl.peers import PEERS
 from ucl.peers.base import Peer, SharedBank
+from ucl.peers.monte_carlo import MonteCarloNormalized
 from ucl.runtime import generator
 from ucl.trust.check import check
 from ucl.trust.diagnosis import Diagnosis, Known, decide
 from ucl.trust.evidence import of_bank, of_critics, of_marginals
-from ucl.trust.known import compare
+from ucl.trust.known import LEVEL, compare
 from ucl.trust.predict import Ends, Pairs, Prediction, hits, predict, simulate
 
 __all__ = ["diagnose"]
@@ -61,15 +62,16 @@ def diagnose(
     both = {"ab": _pairs(pairs_ab, "pairs_ab"), "bc": _pairs(pairs_bc, "pairs_bc")}
     bank, held_out = _bank(bridge, both, queries, candidates)
     random = generator(len(candidates), 20)
+    fitted = _fit(bank, progress)
     with torch.no_grad():
         simulated = simulate(bank.ab, bank.bc, queries, candidates, held_out, both["ab"], both["bc"], random)
-        fitted = _fit(bank, progress)
         found = [predict(peer, simulated, candidates, among) for peer in fitted]
         predictions = tuple(sorted(found, key=lambda p: -p.recall))
+        full = next(p.recall for p in predictions if p.method == MonteCarloNormalized.name)
         numbers = {
             "assumption_2": of_critics(bank, queries, candidates, both),
             "assumption_3": of_marginals(bank, queries, candidates),
-            "bank": of_bank(bank, simulated, candidates, among, random),
+            "bank": of_bank(bank, simulated, candidates, among, full, random),
         }
         checked = check(bridge.bank, bridge.ab, bridge.bc, queries_a=queries, queries_c=candidates)
         verdict, method, reasons, needs = decide(predictions, among, checked)
@@ -83,15 +85,14 @@ def diagnose(
 
 def _fit(bank: SharedBank, progress: bool) -> list[Peer]:
     peers = [peer for peer in (method() for method in PEERS) if peer.name not in LEFT_OUT and peer.applies(bank)]
-    with torch.enable_grad():
-        return [peer.fit(bank) for peer in tqdm(peers, "diagnose", unit="method", disable=not progress)]
+    return [peer.fit(bank) for peer in tqdm(peers, "diagnose", unit="method", disable=not progress)]
 
 
 def _bank(
     bridge: Bridge, pairs: dict[str, Pairs | None], a: Tensor, c: Tensor
 ) -> tuple[SharedBank, tuple[Tensor, Tensor]]:
     """The bank that methods sum over, and samples of B apart from it: those of pairs, or a fifth of the bank."""
-    for_a, for_c = (rows.read(0, len(rows)).detach().to(a) for rows in (bridge.bank.for_a, bridge.bank.for_c))
+    for_a, for_c = bridge.bank_like(a)
     bank = SharedBank(for_a, for_c, bridge.ab, bridge.bc, a, c)
     given = [p for p in pairs.values() if p is not None]
     if given:
@@ -137,6 +138,6 @@ def _known(
 
 def _said(known: Known) -> str:
     told = f"{known.pairs} known pairs: Recall@1 {known.recall:.2f}, predicted {known.predicted:.2f}"
-    if known.p_value < 0.05:
+    if known.p_value < LEVEL:
         return f"{told} (p = {known.p_value:.3g}): not the world that the two models imply."
     return f"{told} (p = {known.p_value:.3g}): nothing against the world that the two models imply."

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from ucl.trust.findings import Findings
+from ucl.trust.findings import Findings, plain
 from ucl.trust.predict import Prediction
 
 __all__ = ["Diagnosis", "Known", "Verdict", "decide"]
@@ -62,7 +62,7 @@ class Diagnosis:
         """Everything as one line of JSON; numbers that are not finite are null."""
         own = {name: getattr(self, name) for name in ("verdict", "method", "among", "reasons", "needs")}
         own |= {"predictions": [asdict(p) for p in self.predictions], "checked": json.loads(self.checked.to_json())}
-        own["numbers"] = {part: {k: _plain(v) for k, v in held.items()} for part, held in self.numbers.items()}
+        own["numbers"] = {part: {k: plain(v) for k, v in held.items()} for part, held in self.numbers.items()}
         own["known_pairs"] = asdict(self.known) if self.known else None
         return json.dumps(own, allow_nan=False)
 
@@ -114,8 +114,3 @@ def _needs(best: Prediction) -> tuple[str, ...]:
     elif best.bound:
         needs.append("Levels are lower bounds: give at least 1,000 samples of A and of C.")
     return tuple(needs)
-
-
-def _plain(value: float | int) -> float | None:
-    number = float(value)
-    return number if abs(number) < float("inf") else None

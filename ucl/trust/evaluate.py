@@ -11,21 +11,13 @@ from torch import Tensor
 
 from ucl.errors import InputError
 from ucl.peers import PEERS, Peer, SharedBank
+from ucl.statistics.intervals import Interval
+from ucl.statistics.retrieval import KS
 
-__all__ = ["KS", "Estimate", "Evaluation", "Row", "evaluate", "ranks"]
+__all__ = ["Evaluation", "Row", "evaluate", "ranks"]
 
-KS = (1, 5, 10)
 RESAMPLES = 2000
 LEVELS = (0.025, 0.975)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number over the queries, with its 95 % percentile interval over bootstrap draws of them."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -36,9 +28,9 @@ class Row:
     """
 
     bridge: str
-    recall: dict[int, Estimate]
-    median_rank: Estimate
-    behind: Estimate
+    recall: dict[int, Interval]
+    median_rank: Interval
+    behind: Interval
     ties: bool
 
 
@@ -135,7 +127,7 @@ def _compare(found: dict[str, Float[Tensor, " n"]], seed: int) -> list[Row]:
     return rows
 
 
-def _estimate(values: Float[np.ndarray, " n"], draws: np.ndarray, statistic: Any = np.mean) -> Estimate:
-    """A statistic of the queries; every bridge sees the same draws of them."""
+def _estimate(values: Float[np.ndarray, " n"], draws: np.ndarray, statistic: Any = np.mean) -> Interval:
+    """A statistic of the queries with its 95 % percentile interval; every bridge sees the same bootstrap draws."""
     low, high = np.quantile(statistic(values[draws], axis=1), LEVELS)
-    return Estimate(float(statistic(values)), float(low), float(high))
+    return Interval(float(statistic(values)), float(low), float(high))

@@ -11,9 +11,10 @@ from ucl.core.bank import Bank, represent
 from ucl.core.bridge import Bridge
 from ucl.core.closed_form import uniform_log_ratio
 from ucl.core.critics import Cosine
+from ucl.learning.losses import info_nce
 from ucl.peers.base import SharedBank
 from ucl.peers.monte_carlo import MonteCarloNormalized
-from ucl.statistics.normality import gaussianity
+from ucl.statistics.normality import gaussianity, varying
 from ucl.statistics.uniformity import anchor_log_means, sphericity
 from ucl.trust.calibrate import fit_scale
 from ucl.trust.predict import Pairs, Simulated, predict
@@ -44,7 +45,7 @@ def of_critics(
             fitted = fit_scale(type(critic)(1.0), x, y)
             scores = critic(own.anchor.double(), getattr(own, name).double())
             found[f"scale_{side}"] = fitted.scale / critic.number
-            found[f"gain_{side}"] = _loss(scores) - _loss(scores * (fitted.scale / critic.number))
+            found[f"gain_{side}"] = float(info_nce(scores) - info_nce(scores * (fitted.scale / critic.number)))
             found[f"calibration_{side}"] = _off_diagonal(calibration_curve(scores))
     return found
 
@@ -74,7 +75,7 @@ def of_marginals(bank: SharedBank, a: Float[Tensor, "n d1"], c: Float[Tensor, "k
     found = {}
     for name, rows in (("for_a", bank.for_a), ("for_c", bank.for_c)):
         x = rows[:SOME].double()
-        for test, outcome in (sphericity(x) | gaussianity(_varying(x), draws=199)).items():
+        for test, outcome in (sphericity(x) | gaussianity(varying(x)[:, : max(1, len(x) // 4)], draws=199)).items():
             found[f"{name}_{test}_p"] = float(outcome.p_value)
             found[f"{name}_{test}_effect"] = float(outcome.effect)
     if bank.same_width and isinstance(bank.ab, Cosine) and isinstance(bank.bc, Cosine):
@@ -90,26 +91,21 @@ def _closed_form_distance(bank: SharedBank, a: Float[Tensor, "n d1"], c: Float[T
 
 
 def of_bank(
-    bank: SharedBank, simulated: Simulated, c: Float[Tensor, "k d2"], among: int, generator: torch.Generator
+    bank: SharedBank,
+    simulated: Simulated,
+    c: Float[Tensor, "k d2"],
+    among: int,
+    full: float,
+    generator: torch.Generator,
 ) -> dict[str, float]:
-    """Recall of LogSumExp over half of the bank and over all, and what as much again might add."""
+    """Recall of normalised LogSumExp over half of the bank, over all (`full`), and what as much again might add."""
     rows = torch.randperm(len(bank.for_a), generator=generator)[: len(bank.for_a) // 2]
     half = replace(bank, for_a=bank.for_a[rows], for_c=bank.for_c[rows])
-    recalls = [predict(MonteCarloNormalized().fit(b), simulated, c, among).recall for b in (half, bank)]
-    return {"recall_half": recalls[0], "recall_full": recalls[1], "recall_twice": min(1.0, 2 * recalls[1] - recalls[0])}
-
-
-def _loss(scores: Float[Tensor, "n n"]) -> float:
-    return -float((scores.log_softmax(1).diagonal() + scores.log_softmax(0).diagonal()).mean()) / 2
+    recall = predict(MonteCarloNormalized().fit(half), simulated, c, among).recall
+    return {"recall_half": recall, "recall_full": full, "recall_twice": min(1.0, 2 * full - recall)}
 
 
 def _off_diagonal(curve: list[tuple[float, float, int]]) -> float:
     """Mean distance of what was right from what was given, weighted by how often it was right."""
     right = sum(share * count for _, share, count in curve)
     return sum(abs(share - given) * count for given, share, count in curve) / max(right, 1.0)
-
-
-def _varying(x: Float[Tensor, "n d"]) -> Float[Tensor, "n r"]:
-    u, s, _ = torch.linalg.svd(x - x.mean(0), full_matrices=False)
-    kept = s > 0.01 * s[0]
-    return u[:, kept][:, : max(1, len(x) // 4)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-__all__ = ["Finding", "Findings", "Level"]
+__all__ = ["Finding", "Findings", "Level", "plain"]
 
 Level = Literal["ok", "warning", "error"]
 
@@ -50,7 +50,7 @@ class Findings:
 
     def to_json(self) -> str:
         """Level and findings as one line of JSON; a number that is not finite is null."""
-        found = [asdict(f) | {"numbers": {k: _plain(v) for k, v in f.numbers.items()}} for f in self.findings]
+        found = [asdict(f) | {"numbers": {k: plain(v) for k, v in f.numbers.items()}} for f in self.findings]
         return json.dumps({"level": self.level, "findings": found}, allow_nan=False)
 
     def __str__(self) -> str:
@@ -63,6 +63,7 @@ class Findings:
         return "\n".join(lines)
 
 
-def _plain(value: float | int) -> float | None:
+def plain(value: float | int) -> float | None:
+    """A number as JSON can hold it."""
     number = float(value)
     return number if abs(number) < float("inf") else None

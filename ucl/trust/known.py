@@ -5,6 +5,7 @@ import math
 from jaxtyping import Float
 from torch import Tensor
 
+from ucl.statistics.intervals import NORMAL
 from ucl.trust.diagnosis import Known
 from ucl.trust.predict import Prediction
 
@@ -12,7 +13,7 @@ __all__ = ["LEVEL", "compare"]
 
 LEVEL = 0.05  # of the test
 SHOWN_BY = 0.1  # the difference of recall that `Known.needed` speaks of
-TWO_SIDED, POWER = 1.96, 0.84  # normal quantiles: a test of 5 % that sees it in four of five cases
+POWER = 0.84  # normal quantile: beside that of a test of 5 %, to see the difference in four of five cases
 
 
 def compare(found: Float[Tensor, " n"], predicted: Prediction) -> Known:
@@ -23,7 +24,7 @@ def compare(found: Float[Tensor, " n"], predicted: Prediction) -> Known:
     n, level = len(found), predicted.recall
     share = (float(found.double().sum()) + 0.5) / (n + 1)
     own = math.sqrt(level * (1 - level) / n)
-    error = math.hypot(own, (predicted.high - predicted.low) / (2 * TWO_SIDED))
-    needed = math.ceil(level * (1 - level) * ((TWO_SIDED + POWER) / SHOWN_BY) ** 2)
+    error = math.hypot(own, (predicted.high - predicted.low) / (2 * NORMAL))
+    needed = math.ceil(level * (1 - level) * ((NORMAL + POWER) / SHOWN_BY) ** 2)
     p_value = math.erfc(abs(share - level) / error / math.sqrt(2))
     return Known(n, float(found.double().mean()), level, p_value, needed)

@@ -23,10 +23,10 @@ from torch import Tensor
 from ucl.core.critics import Critic
 from ucl.learning.implied_joint import ImpliedJoint
 from ucl.peers.base import Peer
+from ucl.statistics.intervals import NORMAL
 
 __all__ = ["Ends", "Pairs", "Prediction", "Simulated", "from_hits", "hits", "predict", "simulate"]
 
-NORMAL = 1.96
 MODEL_ERROR = 0.25  # standard deviation in logits of what the formula leaves out; from the same seeds
 ENOUGH = 1000  # samples of A and of C: from fewer, a prediction is a lower bound
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ucl.core.critics import Cosine, Critic
+from ucl.statistics.intervals import NORMAL
 from ucl.trust.calibrate import Calibration
 from ucl.trust.findings import Finding
 
@@ -62,7 +63,7 @@ def by_pairs(critic: Critic, fitted: Calibration, side: str) -> Finding:
             "they look like chance." if fitted.scale <= 0 or math.isfinite(fitted.high) else "all are told apart."
         )
         return Finding(name, "warning", text, "give more pairs, or pairs in their right order", numbers)
-    error = math.log(fitted.high / fitted.low) / (2 * 1.96)
+    error = math.log(fitted.high / fitted.low) / (2 * NORMAL)
     off = math.log(scale / fitted.scale)
     if abs(off) <= max(math.log(FACTOR), DEVIATIONS * error):
         return Finding(name, "ok", f"{side}: a scale of {scale:.4g} agrees: {about}.", "", numbers)

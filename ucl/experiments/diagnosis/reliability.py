@@ -11,10 +11,9 @@ from tqdm import tqdm
 from ucl.core.bridge import Bridge
 from ucl.core.reliability import ThinBankWarning
 from ucl.experiments.diagnosis.embeddings import Embeddings
+from ucl.statistics.intervals import NORMAL
 
 __all__ = ["cover"]
-
-NORMAL = 1.96
 
 
 def cover(scene: str, tensors: Mapping[str, Tensor], progress: bool = True) -> pd.DataFrame:

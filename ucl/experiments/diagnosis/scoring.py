@@ -15,7 +15,7 @@ from ucl.experiments.diagnosis.embeddings import Embeddings
 from ucl.experiments.diagnosis.naming import METHODS_LEFT_OUT
 from ucl.peers import PEERS, Peer
 from ucl.runtime import generator
-from ucl.statistics.retrieval import expected_rank
+from ucl.statistics.retrieval import recall_of_groups
 from ucl.trust.check import check
 from ucl.trust.diagnosis import decide
 from ucl.trust.known import compare
@@ -55,7 +55,7 @@ def _judge(params: Judging, own: Embeddings, seed: int) -> Judged:
     both = {name: _predict(peer, simulated, opponents, among) for name, peer in found.items()}
     rows = []
     for name, predictions in both.items():
-        actual = _recall(found[name], own.a, own.c, among)
+        actual = recall_of_groups(found[name].score, own.a, own.c, among)
         for p, given in zip(predictions, (True, False), strict=True):
             rows.append((name, given, p.recall, p.low, p.high, p.bound, actual))
     ordered = tuple(sorted((with_pairs for with_pairs, _ in both.values()), key=lambda p: -p.recall))
@@ -103,13 +103,6 @@ def _predict(
     assert simulated.other is not None
     found = [hits(peer, ends, opponents, among) for ends in (simulated.drawn, simulated.one, simulated.other)]
     return from_hits(peer.name, found, simulated.enough), from_hits(peer.name, found[:1], simulated.enough)
-
-
-def _recall(peer: Peer, a: Float[Tensor, "n d1"], c: Float[Tensor, "n d2"], among: int) -> float:
-    """Recall@1 within groups of `among` true pairs, as in `peers`."""
-    groups = [slice(i, i + among) for i in range(0, len(a) - among + 1, among)]
-    scores = torch.stack([peer.score(a[rows], c[rows]) for rows in groups])
-    return float((expected_rank(scores) <= 1).double().mean())
 
 
 def _true_hits(peer: Peer, own: Embeddings, opponents: Float[Tensor, "k d2"], among: int) -> Float[Tensor, " n"]:

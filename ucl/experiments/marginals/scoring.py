@@ -11,11 +11,10 @@ from ucl.core.critics import CRITICS
 from ucl.experiments.marginals.config import Marginals
 from ucl.experiments.marginals.training import MODALITIES
 from ucl.runtime import generator
-from ucl.statistics.normality import gaussianity
+from ucl.statistics.normality import gaussianity, varying
 from ucl.statistics.uniformity import alignment, anchor_log_means, published_ks, sphericity, uniformity
 
 __all__ = ["inspect"]
-VARIES = 0.01  # of the largest singular value: directions below are constant but for rounding, and are left out
 
 
 def inspect(params: Marginals, critic: str, tensors: Mapping[str, Tensor]) -> pd.DataFrame:
@@ -41,13 +40,7 @@ def inspect(params: Marginals, critic: str, tensors: Mapping[str, Tensor]) -> pd
 
 def _tests(x: Float[Tensor, "n d"], draws: int, seed: int) -> list[tuple[str, float, float]]:
     unit = torch.nn.functional.normalize(x, dim=-1)
-    outcomes = sphericity(unit) | gaussianity(_varying(x), draws=draws)
+    outcomes = sphericity(unit) | gaussianity(varying(x), draws=draws)
     found = [(name, float(outcome.p_value), float(outcome.effect)) for name, outcome in outcomes.items()]
     reading = float(published_ks(unit, generator=generator(seed, len(x))))
     return [*found, ("published_ks", reading, reading)]
-
-
-def _varying(x: Float[Tensor, "n d"]) -> Float[Tensor, "n r"]:
-    """Coordinates along the principal directions that carry anything: the tests of normality are affine invariant."""
-    u, s, _ = torch.linalg.svd((x - x.mean(0)).double(), full_matrices=False)
-    return u[:, s > VARIES * s[0]]

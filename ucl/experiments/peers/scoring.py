@@ -17,7 +17,7 @@ from ucl.experiments.peers.methods import CEILING
 from ucl.experiments.scenes import SCENES
 from ucl.peers import PEERS, Peer, SharedBank
 from ucl.peers.distilled import Distilled
-from ucl.statistics.retrieval import expected_rank, recall_in_groups
+from ucl.statistics.retrieval import recall_in_groups, recall_of_groups
 
 __all__ = ["play"]
 
@@ -46,13 +46,11 @@ def _settings(params: Peers) -> Settings:
     return Settings(steps=params.distil_steps, batch=min(Settings.batch, params.pairs // 4))
 
 
-@torch.no_grad()
 def _ceilings(params: Peers, tensors: Mapping[str, Tensor]) -> list[float]:
     """Recall@1 per seed of the distilled bridge's networks on true pairs, all seeds as one stack."""
-    with torch.enable_grad():
-        seeds = range(params.seeds)
-        towers = train_on_pairs(tensors["paired_a"], tensors["paired_c"], seeds, _settings(params))
-    scores = towers.encode("a", tensors["a"]) @ towers.encode("c", tensors["c"]).mT
+    towers = train_on_pairs(tensors["paired_a"], tensors["paired_c"], range(params.seeds), _settings(params))
+    with torch.no_grad():
+        scores = towers.encode("a", tensors["a"]) @ towers.encode("c", tensors["c"]).mT
     return recall_in_groups(scores, params.candidates).double().tolist()
 
 
@@ -62,7 +60,5 @@ def _time(
     """Recall@1 within groups of candidates, and the seconds it took to fit and to score them."""
     start = time.perf_counter()
     peer.fit(bank)
-    groups = [slice(i, i + candidates) for i in range(0, len(a) - candidates + 1, candidates)]
-    scores = torch.stack([peer.score(a[rows], c[rows]) for rows in groups])
-    seconds = time.perf_counter() - start
-    return float((expected_rank(scores) <= 1).double().mean()), seconds
+    recall = recall_of_groups(peer.score, a, c, candidates)
+    return recall, time.perf_counter() - start
