@@ -1,5 +1,7 @@
 """Training of `diagnosis`: the two models of a case, and all that is asked of them afterwards."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -62,7 +64,7 @@ def _large_bank(params: Models, world: World, pair: ModelPair, known: Embedded) 
         for key in parts[0]:
             own = torch.stack([part[key] for part in parts])
             found[key] = own if start == 0 else torch.logaddexp(found[key], own)
-    return {key: sums - torch.tensor(float(samples)).log().double() for key, sums in found.items()}
+    return {key: sums - math.log(samples) for key, sums in found.items()}
 
 
 def _log_sums(params: Models, known: Embedded, b: Embedded, seed: int) -> dict[str, Float[Tensor, "..."]]:
@@ -72,5 +74,5 @@ def _log_sums(params: Models, known: Embedded, b: Embedded, seed: int) -> dict[s
     for critic, anchors, samples in ((known.ab, known.a, b.for_a), (known.bc, known.c, b.for_c)):
         of_seed = CRITICS[critic.name](float(torch.as_tensor(critic.scale)[seed]))
         sides.append(of_seed(anchors[seed, rows].double(), samples[seed].double()))
-    pairs = log_sum_exp_scores(*sides) + torch.tensor(float(sides[0].shape[1])).log().double()
+    pairs = log_sum_exp_scores(*sides) + math.log(sides[0].shape[1])
     return {"large_pairs": pairs, "large_a": sides[0].logsumexp(1), "large_c": sides[1].logsumexp(1)}
