@@ -54,3 +54,15 @@ def test_pairs_of_another_length_are_one_line(files: Path) -> None:
     code, _, error = ask(files, "--pairs-ab", *triplet)
     assert code != 0
     assert "one row a pair" in error
+
+
+def test_a_page_never_overwrites_an_input_and_its_place_is_checked_first(files: Path) -> None:
+    queries = files / "a_for_a.npy"
+    before = queries.read_bytes()
+    code, _, error = ask(files, "--html", str(queries))
+    assert code != 0
+    assert "which is read" in error
+    assert queries.read_bytes() == before
+    code, said, error = ask(files, "--html", str(queries / "page.html"))
+    assert (code != 0, said) == (True, "")
+    assert "cannot be written" in error

@@ -9,6 +9,7 @@ import pytest
 import torch
 from bridge_oracle import draw
 
+from ucl import Bank, Bridge, diagnose
 from ucl.core.critics import Cosine
 from ucl.errors import InputError
 from ucl.peers import Barycentre, Direct, MonteCarlo, MonteCarloNormalized, OneHop, Ridge, SharedBank
@@ -126,3 +127,12 @@ def test_pairs_that_cannot_be_used_are_one_line(folder, monkeypatch, capsys, con
     told = capsys.readouterr().err
     assert message in told
     assert told.count("\n") == 1
+
+
+def test_a_bank_with_weights_is_refused_where_every_sample_counts_once() -> None:
+    bank, a, c = world()
+    weighted = Bank(bank.for_a, bank.for_c, weights=torch.arange(1.0, 401.0))
+    with pytest.raises(InputError, match="weights"):
+        SharedBank.of(weighted, bank.ab, bank.bc, a, c)
+    with pytest.raises(InputError, match="weights"):
+        diagnose(Bridge(bank.ab, bank.bc, weighted), a, c, progress=False)

@@ -43,8 +43,8 @@ def evaluate(
     critics = inputs.critics(built, ab, ab_scale, bc, bc_scale)
     queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
     known = read_pairs(pairs, queries, candidates)
-    for_a, for_c, x, y = (side.read(0, len(side)) for side in (built.for_a, built.for_c, queries, candidates))
-    found = run(SharedBank(for_a, for_c, *critics), x, y, known, seed=seed)
+    x, y = (side.read(0, len(side)) for side in (queries, candidates))
+    found = run(SharedBank.of(built, *critics, x, y), x, y, known, seed=seed)
     typer.echo(json.dumps(found.to_json()) if as_json else _text(found))
 
 

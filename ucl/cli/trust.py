@@ -1,6 +1,7 @@
 """The commands `ucl check`, `ucl calibrate`, `ucl diagnose`: is a bank sound, which scale, and which way to bridge?"""
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -98,11 +99,18 @@ def diagnose(
     Example: ucl diagnose a.npy c.npy --bank b1.npy --bank-for-c b2.npy --ab-scale 100 --bc-scale 18.6
     """
     from ucl.cli import inputs
-    from ucl.trust.diagnose import diagnose as ask
+    from ucl.cli.paths import check_apart
+    from ucl.files import replacing
+    from ucl.trust.diagnose import diagnose as run
     from ucl.trust.page import write_page
 
-    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize=False)
-    found = ask(bridge, a, c, pairs_ab=pairs_ab, pairs_bc=pairs_bc, pairs_ac=pairs_ac, among=among, progress=progress)
     if html is not None:
-        write_page(found, html)
+        check_apart(html, a, c, bank, bank_for_c, *(pairs_ab or ()), *(pairs_bc or ()), *(pairs_ac or ()))
+    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize=False)
+    with replacing(html) if html else nullcontext() as page:  # opened before the minute's work
+        found = run(
+            bridge, a, c, pairs_ab=pairs_ab, pairs_bc=pairs_bc, pairs_ac=pairs_ac, among=among, progress=progress
+        )
+        if page is not None:
+            write_page(found, page)
     typer.echo(found.to_json() if as_json else str(found))

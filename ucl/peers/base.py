@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ucl.core.bank import Bank
 from ucl.core.critics import Critic
 from ucl.core.retrieval import merge_best
 from ucl.errors import InputError
@@ -38,6 +39,17 @@ class SharedBank:
                 "for_a and for_c must describe the same samples: "
                 f"got {len(self.for_a)} and {len(self.for_c)} rows; embed the same samples with both models"
             )
+
+    @classmethod
+    def of(cls, bank: Bank, ab: Critic, bc: Critic, a: Float[Tensor, "n d1"], c: Float[Tensor, "k d2"]) -> "SharedBank":
+        """A bank read into memory in the type of `a`, with samples of A and of C; one with weights is refused."""
+        if bank.weights is not None:
+            raise InputError(
+                "the methods of ucl.peers count every sample of a bank once: got a bank with weights; "
+                "leave them out, or draw samples in proportion to them"
+            )
+        for_a, for_c = (rows.read(0, len(rows)).detach().to(a) for rows in (bank.for_a, bank.for_c))
+        return cls(for_a, for_c, ab, bc, a, c)
 
     @property
     def same_width(self) -> bool:

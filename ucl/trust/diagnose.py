@@ -50,7 +50,7 @@ def diagnose(
     2,000 are looked at. `pairs_ab` is `(a, for_a, for_c)` and `pairs_bc` `(c, for_a, for_c)`: held-out pairs of one
     model, B as both models embed it. With both, predicted levels are levels, without they are lower bounds.
     `pairs_ac`, `(a, c)` [p, .] row by row, are known pairs: tests whether their recall is the predicted one. `among` is
-    the number of candidates that a query has (default: all of `c`).
+    the number of candidates that a query has (default: all of `c`). A bank with weights is refused.
 
     Methods are those of `ucl.peers` that apply, over the bridge's own bank; `direct` among them. The same inputs give
     the same answer. Source: design section 3, "the implied joint". Raises InputError where inputs do not fit.
@@ -92,8 +92,8 @@ def _bank(
     bridge: Bridge, pairs: dict[str, Pairs | None], a: Tensor, c: Tensor
 ) -> tuple[SharedBank, tuple[Tensor, Tensor]]:
     """The bank that methods sum over, and samples of B apart from it: those of pairs, or a fifth of the bank."""
-    for_a, for_c = bridge.bank_like(a)
-    bank = SharedBank(for_a, for_c, bridge.ab, bridge.bc, a, c)
+    bank = SharedBank.of(bridge.bank, bridge.ab, bridge.bc, a, c)
+    for_a, for_c = bank.for_a, bank.for_c
     given = [p for p in pairs.values() if p is not None]
     if given:
         return bank, (torch.cat([p.for_a for p in given]), torch.cat([p.for_c for p in given]))
