@@ -4,24 +4,28 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from jinja2 import UndefinedError
+from PIL import Image
 
 from ucl.files import write_json, write_text
 from ucl.reporting import templates
+from ucl.reporting.claims import Claim, Verdict
 from ucl.reporting.report import render
-
-PNG = bytes.fromhex("89504e470d0a1a0a") + bytes(1000)
+from ucl.reporting.scale import reductions
 
 
 def prepare(folder: Path, section: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     package = folder / "package"
+    for name in ("page.md.j2", "page.html.j2"):
+        write_text((templates.PACKAGE / "reporting" / name).read_text(), package / "reporting" / name)
     monkeypatch.setattr(templates, "PACKAGE", package)
-    contents = "{% for t, a in contents %}\n- [{{ t }}](#{{ a }})\n{% endfor %}\n"
-    sections = "{% for s in sections %}\n{{ s }}\n{% endfor %}"
-    write_text("# Report\n\n" + contents + sections, package / "reporting/page.md.j2")
-    write_text("<html><body>{{ body }}</body></html>", package / "reporting/page.html.j2")
+    said = ModuleType("ucl.experiments.demo.claims")
+    claim = Claim("Fig. 1", "A < B.", Verdict.FAILS, "0.1 ± 0.2", "small")
+    said.claims = lambda metrics, params, csv: [claim]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, said.__name__, said)
     write_text(section, package / "experiments/demo/page.md.j2")
     write_json({"direct": {"recall_at_1": 0.12345, "sd": 0.01}}, folder / "reports/metrics/demo.json")
     write_text("| k | v |\n|:--|--:|\n| one | 1 |\n", folder / "reports/tables/demo.md")
@@ -29,10 +33,11 @@ def prepare(folder: Path, section: str, monkeypatch: pytest.MonkeyPatch) -> dict
     write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", folder / "reports/figures/small.svg")
     write_text("<svg>" + " " * 300_000 + "</svg>", folder / "reports/figures/large.svg")
     for name in ("small", "large"):  # the page shows the smaller of the two files
-        (folder / f"reports/figures/{name}.png").write_bytes(PNG)
+        Image.new("RGB", (300, 200), "white").save(folder / f"reports/figures/{name}.png")
     return {
         "experiments": ["demo"],
         "params": {"demo": {"seeds": 7}},
+        "full": {"demo": {"seeds": 20}},
         "markdown_path": folder / "reports/README.md",
         "html_path": folder / "reports/index.html",
     }
@@ -46,12 +51,41 @@ def test_numbers_tables_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     text = (tmp_path / "reports/README.md").read_text()
     assert "7 seeds: 0.123 ± 0.010" in text
     assert "![A caption](figures/small.svg)" in text
+    assert "*Figure 2. Another*" in text
     page = (tmp_path / "reports/index.html").read_text()
-    assert '<a href="#a-demo-plain">a demo: plain</a>' in page
+    assert '<a href="#a-demo-plain">a demo</a>' in page
     assert '<h2 id="a-demo-plain">' in page
     assert re.search(r"<td[^>]*>one</td>", page)
-    sources = re.findall(r'src="([^"]{0,24})', page)
-    assert [source.split(";")[0] for source in sources] == ["data:image/svg+xml", "data:image/png"]
+    figures = re.findall(r'id="(small|large)" src="(data:image/[a-z+]+)', page)
+    assert figures == [("small", "data:image/svg+xml"), ("large", "data:image/png")]
+    assert "http" not in re.sub(r"data:[^\"]+|http://www.w3.org/2000/svg", "", page)  # refers to nothing outside itself
+
+
+def test_claims_come_first_with_verdict_number_and_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = prepare(tmp_path, "## a demo: plain\n\n{{ figure('small', 'A caption') }}", monkeypatch)
+    render(**arguments)  # type: ignore[arg-type]
+    text, page = ((tmp_path / "reports" / name).read_text() for name in ("README.md", "index.html"))
+    assert text.index("| Fig. 1 | A < B. | **does not hold** | 0.1 ± 0.2 |") < text.index("## a demo")
+    assert page.index("A &lt; B.") < page.index("<main>")
+    assert '<div class="verdict fails">does not hold</div>' in page
+    assert re.search(r'<a href="#small"><img src="data:image/png;base64,[^"]+" alt="[^"]+"></a>', page)
+
+
+def test_a_run_at_reduced_scale_says_so_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = prepare(tmp_path, "## a demo: plain", monkeypatch)
+    render(**arguments)  # type: ignore[arg-type]
+    text, page = ((tmp_path / "reports" / name).read_text() for name in ("README.md", "index.html"))
+    assert "do not quote these numbers" in page[: page.index("<section")]
+    assert "demo: seeds 7 of 20." in text[: text.index("## What the paper")]
+    render(**arguments | {"full": arguments["params"]})  # type: ignore[arg-type]
+    assert "do not quote" not in (tmp_path / "reports/index.html").read_text()
+
+
+def test_what_is_smaller_than_at_paper_scale() -> None:
+    full = {"a": {"seeds": 20, "scale": {"bank": 5000, "rate": 0.1}, "worlds": ["x", "y"], "name": "l2"}, "b": {"n": 1}}
+    given = {"a": {"seeds": 3, "scale": {"bank": 5000, "rate": 0.01}, "worlds": ["y"], "name": "dot"}, "b": {"n": 2}}
+    assert reductions(given, full) == {"a": ["seeds 3 of 20", "scale.rate 0.01 of 0.1", "worlds 1 of 2"]}
+    assert reductions(full, full) == {}
 
 
 def test_a_number_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +99,7 @@ def test_what_draws_logs_or_renders_loads_no_torch() -> None:
     """Each is a process of its own in the workflow, and importing torch takes longer than its work."""
     figures = ["synthetic", "disparate", "independence", "scaling", "lemmas", "peers", "diagnosis", "bridging"]
     modules = ["reporting.tracking", "reporting.report", "reporting.tables", "experiments.peers.which_bridge", "logs"]
-    modules += [f"experiments.{name}.figures" for name in figures]
+    modules += [f"experiments.{name}.{what}" for name in figures for what in ("figures", "claims")]
     modules += [f"experiments.{name}.summary" for name in figures if name != "bridging"]
     code = f"import sys, {', '.join(f'ucl.{name}' for name in modules)}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -18,11 +18,11 @@ LOAD = """
 import importlib, json, os, sys
 import matplotlib.pyplot, numpy, pandas, pyarrow.parquet, scipy.stats, torch
 assert not any(name == "ucl" or name.startswith("ucl.") for name in sys.modules)
-for statements, module in json.loads(sys.argv[1]):
+for statements, modules in json.loads(sys.argv[1]):
     sys.stdout.flush()
     if os.fork() == 0:
         exec(statements, {})
-        if module:
+        for module in modules:
             importlib.import_module(module)
         names = [name for name in sys.modules if name.startswith("ucl.")]
         print(json.dumps(sorted(sys.modules[name].__file__ for name in names)), flush=True)
@@ -31,34 +31,37 @@ for statements, module in json.loads(sys.argv[1]):
 """
 
 
-def rules() -> dict[str, tuple[Path, str | None]]:
-    """Every rule with a script, and the module that its parameters name."""
-    found: dict[str, tuple[Path, str | None]] = {}
+def rules() -> dict[str, tuple[Path, list[str]]]:
+    """Every rule with a script, and the modules that its parameters name."""
+    found: dict[str, tuple[Path, list[str]]] = {}
+    rooms = sorted((PACKAGE / "experiments").glob("*/claims.py"))
     for file in sorted((ROOT / "workflow/rules").glob("*.smk")):
         for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", file.read_text(), re.S | re.M):
             if script := re.search(r'script:\n\s+"\.\./scripts/([^"]+)"', body):
                 named = re.search(r'module="([^"]+)"|collecting\("(\w+)"\)', body)
-                module = named and (named[1] or f"ucl.experiments.{named[2]}.summary")
-                found[name] = (SCRIPTS / script[1], module)
+                modules = [named[1] or f"ucl.experiments.{named[2]}.summary"] if named else []
+                if "modules=" in body:
+                    modules += [f"ucl.experiments.{room.parent.name}.claims" for room in rooms]
+                found[name] = (SCRIPTS / script[1], modules)
     return found
 
 
 def test_every_script_belongs_to_a_rule() -> None:
     assert {script for script, _ in rules().values()} == set(SCRIPTS.rglob("*.py"))
-    assert {name for name, (script, module) in rules().items() if script.parent == SCRIPTS and module} == {
-        name for name in rules() if name.startswith(("collect_", "draw_"))
+    assert {name for name, (script, modules) in rules().items() if script.parent == SCRIPTS and modules} == {
+        name for name in rules() if name.startswith(("collect_", "draw_")) or name == "report"
     }
 
 
 def test_a_digest_covers_what_an_interpreter_loads() -> None:
     imports = []
-    for script, module in rules().values():
+    for script, modules in rules().values():
         body = [node for node in ast.parse(script.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
-        imports.append((ast.unparse(ast.Module(body, [])), module))
+        imports.append((ast.unparse(ast.Module(body, [])), modules))
     command = [sys.executable, "-c", LOAD, json.dumps(imports)]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    for (name, (script, module)), line in zip(rules().items(), result.stdout.splitlines(), strict=True):
-        reached = reached_modules(script, *([module] if module else []))
+    for (name, (script, modules)), line in zip(rules().items(), result.stdout.splitlines(), strict=True):
+        reached = reached_modules(script, *modules)
         assert [str(path) for path in reached] == json.loads(line), name
 
 

@@ -1,60 +1,95 @@
-"""The report: one Markdown template, shown as `reports/README.md` and as a self-contained `reports/index.html`."""
+"""The report: claims with their verdicts, then a section an experiment; as Markdown and as one self-contained page."""
 
 import base64
+import importlib
+import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import markdown
 import pandas as pd
 from markdown.extensions.toc import slugify
+from PIL import Image
 
 from ucl.files import read_json, write_text
+from ucl.reporting.claims import Claim
+from ucl.reporting.scale import reductions
 from ucl.reporting.templates import templates
 
 __all__ = ["render"]
 
 
 PAGE = "experiments/*/page.md.j2"  # of every experiment, in its room
+THUMBNAIL = (208, 104)  # pixels, shown at half of that
+EXTENSIONS = ["tables", "toc", "attr_list", "md_in_html"]
 
 
 def render(
     experiments: Sequence[str],
     params: Mapping[str, Any],
+    full: Mapping[str, Any],
     markdown_path: str | Path,
     html_path: str | Path,
 ) -> None:
-    """Fill in the page of each experiment, put them together, and write both forms.
+    """Fill in the page of each experiment, put them behind the claims, and write both forms.
 
     A template sees its experiment's parameters as `params`, its metrics JSON as `metrics`, and `figure(stem, caption)`,
-    `table(stem)` and `csv(stem)` for what lies in `figures/` and `tables/` beside the report.
+    `table(stem)` and `csv(stem)` for what lies in `figures/` and `tables/` beside the report. The module `claims` of
+    its room says which claims it speaks of. `full` are the parameters at paper scale.
     """
     folder = Path(markdown_path).parent
     environment = templates()
     environment.filters["pm"] = _plus_minus
+    csv = partial(_csv, folder)
     environment.globals |= {
-        "figure": _figure,
+        "figure": _figures(),
         "table": lambda stem: (folder / f"tables/{stem}.md").read_text(encoding="utf-8"),
-        "csv": lambda stem: pd.read_csv(folder / f"tables/{stem}.csv"),
+        "csv": csv,
     }
+    metrics = {name: read_json(folder / f"metrics/{name}.json") for name in experiments}
     sections = [
-        environment.get_template(PAGE.replace("*", name)).render(
-            params=params[name], metrics=read_json(folder / f"metrics/{name}.json")
-        )
+        environment.get_template(PAGE.replace("*", name)).render(params=params[name], metrics=metrics[name])
         for name in experiments
     ]
-    titles = [re.search(r"^## (.+)$", section, re.MULTILINE) for section in sections]
-    contents = [(title[1], slugify(title[1], "-")) for title in titles if title]
-    text = environment.get_template("reporting/page.md.j2").render(sections=sections, contents=contents)
+    seen: dict[str, Any] = {
+        "claims": [claim for name in experiments for claim in _claims(name, metrics[name], params[name], csv)],
+        "contents": [(title, slugify(title, "-")) for title in map(_title, sections)],
+        "reduced": reductions(params, full),
+    }
+    text = environment.get_template("reporting/page.md.j2").render(sections=sections, **seen)
     write_text(text, markdown_path)
-    body = markdown.markdown(text, extensions=["tables", "toc", "attr_list", "md_in_html"])
-    page = environment.get_template("reporting/page.html.j2").render(body=_inline_images(_wrap_tables(body), folder))
-    write_text(page, html_path)
+    body = markdown.markdown("\n\n".join(sections), extensions=EXTENSIONS)
+    seen["thumbnail"] = partial(_thumbnail, folder)
+    page = environment.get_template("reporting/page.html.j2").render(body=_wrap_tables(body), **seen)
+    write_text(_inline_images(page, folder), html_path)
 
 
-def _figure(stem: str, caption: str) -> str:
-    return f"![{caption}](figures/{stem}.svg)\n\n*{caption}*\n"
+def _claims(
+    name: str, metrics: Mapping[str, Any], params: Mapping[str, Any], csv: Callable[[str], pd.DataFrame]
+) -> list[Claim]:
+    module = importlib.import_module(f"ucl.experiments.{name}.claims")
+    return list(module.claims(metrics, params, csv))
+
+
+def _csv(folder: Path, stem: str) -> pd.DataFrame:
+    return pd.read_csv(folder / f"tables/{stem}.csv")
+
+
+def _title(section: str) -> str:
+    found = re.search(r"^## (.+)$", section, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"a section begins with its title, `## name: what it is`: got {section[:60]!r}")
+    return found[1]
+
+
+def _figures() -> Callable[[str, str], str]:
+    """`figure(stem, caption)`, numbered as they come."""
+    numbers = count(1)
+    return lambda stem, caption: f"![{caption}](figures/{stem}.svg)\n\n*Figure {next(numbers)}. {caption}*\n"
 
 
 def _plus_minus(entry: Mapping[str, float]) -> str:
@@ -64,17 +99,26 @@ def _plus_minus(entry: Mapping[str, float]) -> str:
 
 def _wrap_tables(body: str) -> str:
     """Tables scroll sideways on a narrow screen instead of widening the page."""
-    return body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
+    return body.replace("<table>", '<div class="table" tabindex="0"><table>').replace("</table>", "</table></div>")
 
 
-def _inline_images(body: str, folder: Path) -> str:
-    """Replace links to figures by the figures."""
+def _inline_images(page: str, folder: Path) -> str:
+    """Replace links to figures by the figures, each with its stem as anchor."""
 
     def inline(match: re.Match[str]) -> str:
         path = folder / match[1]
         if path.suffix == ".svg":
             path = min(path, path.with_suffix(".png"), key=lambda file: file.stat().st_size)
         kind = {".svg": "image/svg+xml", ".png": "image/png", ".gif": "image/gif"}[path.suffix]
-        return f'src="data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"'
+        return f'id="{path.stem}" src="data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"'
 
-    return re.sub(r'src="(figures/[^"]+)"', inline, body)
+    return re.sub(r'src="(figures/[^"]+)"', inline, page)
+
+
+def _thumbnail(folder: Path, stem: str) -> str:
+    """A figure as a small picture, for a `src`."""
+    small = Image.open(folder / f"figures/{stem}.png").convert("RGB")
+    small.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
+    drawn = io.BytesIO()
+    small.quantize(64, dither=Image.Dither.NONE).save(drawn, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(drawn.getvalue()).decode()}"

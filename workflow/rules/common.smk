@@ -17,6 +17,7 @@ try:
     for file in workflow.configfiles:  # Snakemake takes the last of two equal keys without a word
         read_yaml(file)
     PARAMS = validate(config)
+    PAPER = validate(read_yaml(Path(workflow.basedir) / "params.yaml"))  # what a profile or an option made smaller
 except InputError as error:
     sys.exit(str(error))
 
@@ -81,7 +82,7 @@ def add_code(rules):
     """Give all rules with a script a parameter that tells their code; an edit re-runs them, one of comments does not."""
     for own in rules:
         if own.script:
-            named = [value for key, value in own.params.items() if key == "module"]
+            named = [*own.params.get("modules", []), *filter(None, [own.params.get("module")])]
             own.set_params(code=code_digest(ROOT / "workflow/rules" / str(own.script), *named))
 
 

@@ -38,6 +38,8 @@ rule report:
     params:
         experiments=list(EXPERIMENTS),
         section=PARAMS.model_dump(),
+        full=PAPER.model_dump(),
+        modules=[f"ucl.experiments.{name}.claims" for name in EXPERIMENTS],
     message:
         "Rendering the report"
     script:

@@ -7,6 +7,7 @@ start_log(snakemake)
 render(
     experiments=snakemake.params.experiments,
     params=snakemake.params.section,
+    full=snakemake.params.full,
     markdown_path=snakemake.output.markdown,
     html_path=snakemake.output.html,
 )
