@@ -175,7 +175,8 @@ def test_metrics_figures_and_page_from_files(tmp_path: Path, monkeypatch: pytest
         write_parquet(frame, tmp_path / f"{name}.parquet")
     drawn = {name: [tmp_path / f"{name}.parquet"] for name in ("points", "choices")}
     figures.draw(drawn | {"tests": [folder / "tables/diagnosis_assumption_1.csv"]}, section, folder / "figures")
-    report.render(["diagnosis"], {"diagnosis": section}, folder / "README.md", folder / "index.html")
+    params = {"diagnosis": section}
+    report.render(["diagnosis"], params, params, folder / "README.md", folder / "index.html")
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert "loses 0.125 of Recall@1" in text
     assert "in 25.0 % of the draws: more than the 5 % it should" in text

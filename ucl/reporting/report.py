@@ -38,8 +38,8 @@ def render(
     """Fill in the page of each experiment, put them behind the claims, and write both forms.
 
     A template sees its experiment's parameters as `params`, its metrics JSON as `metrics`, and `figure(stem, caption)`,
-    `table(stem)` and `csv(stem)` for what lies in `figures/` and `tables/` beside the report. The module `claims` of
-    its room says which claims it speaks of. `full` are the parameters at paper scale.
+    `table(stem)`, `folded(summary, stem)` and `csv(stem)` for what lies in `figures/` and `tables/` beside the report.
+    The module `claims` of its room says which claims it speaks of. `full` are the parameters at paper scale.
     """
     folder = Path(markdown_path).parent
     environment = templates()
@@ -47,7 +47,8 @@ def render(
     csv = partial(_csv, folder)
     environment.globals |= {
         "figure": _figures(),
-        "table": lambda stem: (folder / f"tables/{stem}.md").read_text(encoding="utf-8"),
+        "table": partial(_table, folder),
+        "folded": partial(_folded, folder),
         "csv": csv,
     }
     metrics = {name: read_json(folder / f"metrics/{name}.json") for name in experiments}
@@ -77,6 +78,16 @@ def _claims(
 
 def _csv(folder: Path, stem: str) -> pd.DataFrame:
     return pd.read_csv(folder / f"tables/{stem}.csv")
+
+
+def _table(folder: Path, stem: str) -> str:
+    return (folder / f"tables/{stem}.md").read_text(encoding="utf-8")
+
+
+def _folded(folder: Path, summary: str, stem: str) -> str:
+    """A long table, seen by who asks for it."""
+    table = _table(folder, stem)
+    return f'<details markdown="1"><summary>{summary}</summary>\n\n{table}\n</details>\n'
 
 
 def _title(section: str) -> str:
