@@ -9,8 +9,14 @@ export TQDM_MININTERVAL := 2
 .PHONY: demo paper test lint bench
 
 demo: $(STAMP)
-	snakemake --workflow-profile profiles/demo
-	@echo; cat demo/reports/tables/synthetic.md; echo; echo "Report: $(CURDIR)/demo/reports/index.html"
+	@mkdir -p demo
+	@PYTHONPATH=workflow/plugins snakemake --workflow-profile profiles/demo --logger lines 2> demo/run.log \
+		|| { echo "The demo failed; all that was said: demo/run.log"; exit 1; }
+	@echo; cat demo/reports/claims.txt; echo
+	@echo "Reduced scale: what these numbers show is that all of it runs. At paper scale: reports/claims.txt"
+	@echo "Report:   $(CURDIR)/demo/reports/index.html"
+	@echo "Gallery:  $(CURDIR)/demo/reports/bridging_gallery.html"
+	@echo "Runs:     source $(VENV)/bin/activate; mlflow ui --backend-store-uri sqlite:///demo/mlflow.db"
 
 paper: $(STAMP)
 	snakemake --cores all
@@ -32,6 +38,7 @@ bench: $(STAMP)
 $(STAMP): constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed: make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
-	$(BIN)/python -m pip install --progress-bar on --constraint constraints.txt --editable '.[dev]'
+	@echo "Setting up $(VENV): some 7 GB of packages, a few minutes ..."
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP)

@@ -176,7 +176,7 @@ def test_metrics_figures_and_page_from_files(tmp_path: Path, monkeypatch: pytest
     drawn = {name: [tmp_path / f"{name}.parquet"] for name in ("points", "choices")}
     figures.draw(drawn | {"tests": [folder / "tables/diagnosis_assumption_1.csv"]}, section, folder / "figures")
     params = {"diagnosis": section}
-    report.render(["diagnosis"], params, params, folder / "README.md", folder / "index.html")
+    report.render(["diagnosis"], params, params, *(folder / name for name in ("README.md", "index.html", "claims.txt")))
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert "loses 0.125 of Recall@1" in text
     assert "in 25.0 % of the draws: more than the 5 % it should" in text

@@ -40,6 +40,7 @@ def prepare(folder: Path, section: str, monkeypatch: pytest.MonkeyPatch) -> dict
         "full": {"demo": {"seeds": 20}},
         "markdown_path": folder / "reports/README.md",
         "html_path": folder / "reports/index.html",
+        "text_path": folder / "reports/claims.txt",
     }
 
 
@@ -68,6 +69,8 @@ def test_claims_come_first_with_verdict_number_and_figure(tmp_path: Path, monkey
     assert text.index("| Fig. 1 | A < B. | **does not hold** | 0.1 ± 0.2 |") < text.index("## a demo")
     assert page.index("A &lt; B.") < page.index("<main>")
     assert '<div class="verdict fails">does not hold</div>' in page
+    terminal = (tmp_path / "reports/claims.txt").read_text().splitlines()
+    assert terminal == ["does not hold           Fig. 1: A < B.", " " * 24 + "0.1 ± 0.2"]
     assert re.search(r'<a href="#small"><img src="data:image/png;base64,[^"]+" alt="[^"]+"></a>', page)
 
 

@@ -23,6 +23,7 @@ SOURCES = ("Snakefile", "params.yaml", "profiles", "workflow", "ucl", "data", "t
 REPORTS = (
     "index.html",
     "README.md",
+    "claims.txt",
     "metrics/synthetic.json",
     "figures/synthetic_held_out.svg",
 )

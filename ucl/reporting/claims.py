@@ -1,9 +1,13 @@
 """What the first screen of the report is made of: a claim, its verdict, and the number behind it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from textwrap import shorten
 
-__all__ = ["Claim", "Verdict"]
+__all__ = ["Claim", "Verdict", "as_text"]
+
+TERMINAL = 110  # columns
 
 
 class Verdict(StrEnum):
@@ -19,7 +23,7 @@ class Verdict(StrEnum):
 class Claim:
     """One row: where it is claimed, what, whether it holds, by which number, and the stem of the figure that shows it.
 
-    `new` are claims of this project, beside those of the paper.
+    `note` says what is to be corrected, or what was run here; `new` are claims of this project, not of the paper.
     """
 
     source: str
@@ -27,4 +31,14 @@ class Claim:
     verdict: Verdict
     number: str
     figure: str | None = None
+    note: str = ""
     new: bool = False
+
+
+def as_text(claims: Iterable[Claim]) -> str:
+    """For a terminal: two lines a claim, the verdict first, the paper's before the new ones; notes are the page's."""
+    lines = []
+    for claim in sorted(claims, key=lambda claim: claim.new):
+        said = shorten(claim.text, TERMINAL - 24 - len(claim.source) - 2, placeholder=" ...")
+        lines += [f"{claim.verdict.value:24s}{claim.source}: {said}", f"{'':24s}{claim.number}"]
+    return "\n".join(lines) + "\n"

@@ -16,7 +16,7 @@ from markdown.extensions.toc import slugify
 from PIL import Image
 
 from ucl.files import read_json, write_text
-from ucl.reporting.claims import Claim
+from ucl.reporting.claims import Claim, as_text
 from ucl.reporting.scale import reductions
 from ucl.reporting.templates import templates
 
@@ -34,8 +34,9 @@ def render(
     full: Mapping[str, Any],
     markdown_path: str | Path,
     html_path: str | Path,
+    text_path: str | Path,
 ) -> None:
-    """Fill in the page of each experiment, put them behind the claims, and write both forms.
+    """Fill in the page of each experiment, put them behind the claims, and write both forms; the claims for a terminal.
 
     A template sees its experiment's parameters as `params`, its metrics JSON as `metrics`, and `figure(stem, caption)`,
     `table(stem)`, `folded(summary, stem)` and `csv(stem)` for what lies in `figures/` and `tables/` beside the report.
@@ -67,6 +68,7 @@ def render(
     seen["thumbnail"] = partial(_thumbnail, folder)
     page = environment.get_template("reporting/page.html.j2").render(body=_wrap_tables(body), **seen)
     write_text(_inline_images(page, folder), html_path)
+    write_text(as_text(seen["claims"]), text_path)
 
 
 def _claims(

@@ -29,6 +29,7 @@ rule report:
     output:
         html="reports/index.html",
         markdown="reports/README.md",
+        claims="reports/claims.txt",
     log:
         "results/logs/report.log",
     benchmark:

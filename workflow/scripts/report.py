@@ -1,4 +1,4 @@
-"""Metrics, tables and figures -> the report as a page and as Markdown."""
+"""Metrics, tables and figures -> the report as a page and as Markdown, and its claims for a terminal."""
 
 from ucl.logs import start_log
 from ucl.reporting.report import render
@@ -10,4 +10,5 @@ render(
     full=snakemake.params.full,
     markdown_path=snakemake.output.markdown,
     html_path=snakemake.output.html,
+    text_path=snakemake.output.claims,
 )

@@ -38,9 +38,9 @@ def _ambiguous(gains: pd.DataFrame, seeds: int) -> Claim:
     everywhere = len(better) == len(gains) and not len(detours)
     return Claim(
         "D, Figs. 10 to 13",
-        "On ambiguous instructions LogSumExp succeeds more often than direct comparison."
-        + (f" (In {len(detours)} of {len(gains)} mazes by longer ways.)" if len(detours) else ""),
+        "On ambiguous instructions LogSumExp succeeds more often than direct comparison.",
         verdict(of_seeds(everywhere, seeds), len(better) > 0 and not len(worse)),
         f"better in {len(better)} of {len(gains)} mazes, by {least:.2f} to {most:.2f}",
         "maze_success",
+        note=f"In {len(detours)} of {len(gains)} mazes by longer ways." if len(detours) else "",
     )
