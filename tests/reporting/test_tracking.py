@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,10 @@ def test_runs_arrive_whole_and_only_once(folder: Path, monkeypatch: pytest.Monke
     (folder / "tables").mkdir()
     (folder / "tables/t.csv").write_text("a,b\n1,2\n")
     runs = [a_run("x"), a_run("y", params={"synthetic.seeds": 3, "critic": "l2"})]
-    write_runs("synthetic", runs, ["tables/t.csv"], "runs.json")
-    name, (*read, report) = read_runs("runs.json")
-    assert (name, read) == ("synthetic", runs)
+    write_runs("synthetic", runs, ["tables/t.csv"], "runs.json", "What it is.")
+    name, about, (report, *read) = read_runs("runs.json")
+    assert (name, about) == ("synthetic", "What it is.")
+    assert [replace(run, tags={"rule": run.tags["rule"]}) for run in read] == runs
     assert report.params == {"synthetic.seeds": 3}
     for commit in ("one", "another"):  # what has the same numbers and parameters is not logged for another commit
         monkeypatch.setattr(tracking, "describe_code", lambda commit=commit: {"mlflow.source.git.commit": commit})
@@ -67,6 +69,10 @@ def test_runs_arrive_whole_and_only_once(folder: Path, monkeypatch: pytest.Monke
     assert x.data.params == {"synthetic.seeds": "3", "synthetic.dims.a": "32"}
     assert x.data.tags["rule"] == "score_synthetic"
     assert x.info.status == "FINISHED"
+    assert x.info.end_time == x.info.start_time == int((folder / "runs.json").stat().st_mtime * 1000)
+    assert client.get_experiment(experiment.experiment_id).tags["mlflow.note.content"] == "What it is."
+    assert x.data.tags["mlflow.note.content"] == "a 32"  # what tells it from the others
+    assert x.data.tags["mlflow.source.name"] == "workflow/rules/synthetic.smk"
     history = client.get_metric_history(x.info.run_id, "recall_at_1")
     assert [(m.step, m.value) for m in history] == [(0, 0.25), (1, 0.5)]
     assert x.data.tags["mlflow.source.git.commit"] == "one"

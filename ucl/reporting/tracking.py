@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from ucl.reporting.database import ready
 __all__ = ["DEFAULT_URI", "Run", "describe_code", "flatten", "log_runs", "read_runs", "write_runs"]
 
 DEFAULT_URI = "sqlite:///mlflow.db"
-DIGEST, COMPLETE = "ucl.digest", "ucl.complete"
+DIGEST, COMPLETE, NOTE = "ucl.digest", "ucl.complete", "mlflow.note.content"
 BATCH = 900  # metrics a request; MLflow takes 1,000
 
 
@@ -66,20 +67,32 @@ def _git(*command: str) -> str:
     return subprocess.run(["git", *command], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def write_runs(experiment: str, runs: Sequence[Run], artifacts: Sequence[str], path: str | Path) -> None:
-    """Describe the runs of `ucl/<experiment>` in a file, and one more, `report`, that holds the artifacts."""
+def write_runs(
+    experiment: str, runs: Sequence[Run], artifacts: Sequence[str], path: str | Path, about: str = ""
+) -> None:
+    """Describe the runs of `ucl/<experiment>` in a file, and one more, `report`, that holds the artifacts.
+
+    `about` says what the experiment is. Every run says what tells it from the others. The report, which has no metrics,
+    is logged first, so that MLflow, which lists the newest first, shows it last.
+    """
     digests = hashlib.sha256("".join(run.digest for run in runs).encode()).hexdigest()
     first = runs[0].params if runs else {}
     shared = {key: value for key, value in first.items() if all(run.params.get(key) == value for run in runs)}
-    report = Run("report", shared, {}, {"runs.sha256": digests}, list(artifacts))
-    write_json({"experiment": experiment, "runs": [asdict(run) for run in (*runs, report)]}, path)
+    report = Run("report", shared, {}, {"runs.sha256": digests, NOTE: "Figures, tables and metrics."}, list(artifacts))
+    told = [replace(run, tags={NOTE: _told_apart(run, shared), **run.tags}) for run in runs]
+    write_json({"experiment": experiment, "about": about, "runs": [asdict(run) for run in (report, *told)]}, path)
 
 
-def read_runs(path: str | Path) -> tuple[str, list[Run]]:
-    """The experiment and the runs that a file describes."""
+def _told_apart(run: Run, shared: Mapping[str, Any]) -> str:
+    own = {key.rpartition(".")[2]: value for key, value in run.params.items() if key not in shared}
+    return ", ".join(f"{key} {value}" for key, value in own.items()) or run.name
+
+
+def read_runs(path: str | Path) -> tuple[str, str, list[Run]]:
+    """The experiment, what it is, and the runs that a file describes."""
     try:
         described = read_json(path)
-        return described["experiment"], [Run(**entry) for entry in described["runs"]]
+        return described["experiment"], described["about"], [Run(**entry) for entry in described["runs"]]
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path} describes no runs ({error}): name a runs.json that the workflow wrote") from None
 
@@ -90,6 +103,7 @@ def log_runs(path: str | Path, receipt: str | Path, progress: bool = True) -> bo
     A server that cannot be reached is reported in one line and noted in the receipt; the result is False and the file
     can be replayed with `ucl track`.
     """
+    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -97,12 +111,16 @@ def log_runs(path: str | Path, receipt: str | Path, progress: bool = True) -> bo
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # runs go to their server and nowhere else
-    experiment, runs = read_runs(path)
-    code = describe_code()
+    name, about, runs = read_runs(path)
+    made = int(Path(path).stat().st_mtime * 1000)
+    source = {"mlflow.source.type": "PROJECT", "mlflow.source.name": f"workflow/rules/{name}.smk"}
     try:
         with ready(uri):
+            client = MlflowClient(uri)
+            experiment = _experiment(client, f"ucl/{name}", about)
+            tags = source | describe_code()
             bar = tqdm(runs, "log to MLflow", disable=not progress)
-            logged = {run.name: _log(uri, experiment, run, code) for run in bar}
+            logged = {run.name: _log(client, experiment, run, tags, made) for run in bar}
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         print(f"MLflow at {uri} cannot be reached ({reason}); later: ucl track {path}", file=sys.stderr)
@@ -112,21 +130,20 @@ def log_runs(path: str | Path, receipt: str | Path, progress: bool = True) -> bo
     return True
 
 
-def _log(uri: str, name: str, run: Run, code: Mapping[str, str]) -> str:
-    """Log one run and return its id; a run that is there and complete is left alone."""
-    from mlflow import MlflowClient
+def _log(client: Any, experiment: str, run: Run, tags: Mapping[str, str], made: int) -> str:
+    """Log one run and return its id; a run that is there and complete is left alone.
 
-    client = MlflowClient(uri)
-    experiment = _experiment(client, f"ucl/{name}")
+    It begins and ends when its numbers were `made`, in milliseconds: how long logging takes says nothing of the work.
+    """
     for known in client.search_runs([experiment], f"tags.`{DIGEST}` = '{run.digest}'"):
         if COMPLETE in known.data.tags:
             return str(known.info.run_id)
         client.delete_run(known.info.run_id)  # cut off while it was logged
-    tags = {**run.tags, **code, DIGEST: run.digest}
-    run_id: str = client.create_run(experiment, run_name=run.name, tags=tags).info.run_id
+    tags = {**run.tags, **tags, DIGEST: run.digest}
+    run_id: str = client.create_run(experiment, start_time=made, run_name=run.name, tags=tags).info.run_id
     _log_contents(client, run_id, run)
     client.set_tag(run_id, COMPLETE, "true")
-    client.set_terminated(run_id)
+    client.set_terminated(run_id, end_time=made)
     return run_id
 
 
@@ -142,15 +159,13 @@ def _log_contents(client: Any, run_id: str, run: Run) -> None:
         client.log_artifact(run_id, artifact, artifact_path=Path(artifact).parent.name)
 
 
-def _experiment(client: Any, name: str) -> str:
+def _experiment(client: Any, name: str, about: str) -> str:
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        try:
-            return str(client.create_experiment(name))
-        except MlflowException:  # a job beside this one was first
-            found = client.get_experiment_by_name(name)
-            if found is None:
-                raise
-    return str(found.experiment_id)
+    if client.get_experiment_by_name(name) is None:
+        with suppress(MlflowException):  # a job beside this one was first
+            client.create_experiment(name)
+    number = str(client.get_experiment_by_name(name).experiment_id)
+    if about:
+        client.set_experiment_tag(number, NOTE, about)
+    return number
