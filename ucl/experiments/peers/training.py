@@ -13,7 +13,7 @@ from ucl.experiments.peers.methods import OF_WORLDS
 from ucl.experiments.scenes import SCENES
 from ucl.experiments.worlds import build_world
 from ucl.learning.model_pairs import Encoder, train_model_pair, train_reference
-from ucl.peers.symile import SymileModel, train_symile
+from ucl.learning.symile import SymileModel, train_symile
 from ucl.runtime import generator
 from ucl.statistics.retrieval import expected_rank, recall_in_groups
 from ucl.worlds.draws import streams
