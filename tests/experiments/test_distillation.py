@@ -33,7 +33,8 @@ def test_every_condition_is_asked_once() -> None:
     assert found == [(40, 30, 3), (50, 30, 3), (40, 24, 3), (40, 30, 2), (30, 24, 3)]
 
 
-def test_a_scene_is_learned_and_played() -> None:
+def test_a_scene_is_learned_and_played(monkeypatch) -> None:
+    monkeypatch.setattr(scoring, "OTHERS", scoring.OTHERS[:1])  # C-MCR takes its 200 steps whatever the scale
     params = Distillation(**TINY)
     tensors = training.learn(params, "disparate", progress=False)
     assert tensors["for_a"].shape == (2, 50, 4)
@@ -43,7 +44,7 @@ def test_a_scene_is_learned_and_played() -> None:
     either = (chosen["distilled"] == chosen["distilled_linear"]) | (chosen["distilled"] == chosen["distilled_hidden"])
     assert either.all()
     assert len(chosen) == 10
-    assert chosen["c_mcr"].notna().sum() == 8  # not trained in steps: at the usual number alone
+    assert chosen["monte_carlo"].notna().sum() == 8  # not trained in steps: at the usual number alone
     assert played["recall_at_1"].between(0, 1).all()
 
 
