@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ucl.core.critics import CRITICS
 from ucl.distilled.ceiling import train_on_pairs
-from ucl.distilled.training import Settings
+from ucl.experiments.distilling import settings_of
 from ucl.experiments.peers.config import Peers
 from ucl.experiments.peers.methods import CEILING
 from ucl.experiments.scenes import SCENES
@@ -47,7 +47,7 @@ def _fitted(method: type[Peer], banks: Sequence[SharedBank], params: Peers) -> I
     start = time.perf_counter()
     if issubclass(method, Distilled):
         if method().applies(banks[0]):
-            peers = method.fit_stack(banks, range(len(banks)), _settings(params))
+            peers = method.fit_stack(banks, range(len(banks)), settings_of(params.distil_steps, params.pairs))
             share = (time.perf_counter() - start) / len(banks)
             yield from ((peer, share) for peer in peers)
         return
@@ -58,13 +58,11 @@ def _fitted(method: type[Peer], banks: Sequence[SharedBank], params: Peers) -> I
             yield peer, time.perf_counter() - start
 
 
-def _settings(params: Peers) -> Settings:
-    return Settings(steps=params.distil_steps, batch=min(Settings.batch, params.pairs // 4))
-
-
 def _ceilings(params: Peers, tensors: Mapping[str, Tensor]) -> list[float]:
     """Recall@1 per seed of the distilled bridge's networks on true pairs, all seeds as one stack."""
-    towers = train_on_pairs(tensors["paired_a"], tensors["paired_c"], range(params.seeds), _settings(params))
+    towers = train_on_pairs(
+        tensors["paired_a"], tensors["paired_c"], range(params.seeds), settings_of(params.distil_steps, params.pairs)
+    )
     with torch.no_grad():
         scores = towers.encode("a", tensors["a"]) @ towers.encode("c", tensors["c"]).mT
     return recall_in_groups(scores, params.candidates).double().tolist()

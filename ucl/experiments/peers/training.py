@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ucl.experiments.gaussian import optimisation_of, recipe_of
 from ucl.experiments.learned import learn_scene
-from ucl.experiments.peers.config import Peers
+from ucl.experiments.peers.config import Models
 from ucl.experiments.peers.methods import OF_WORLDS
 from ucl.experiments.worlds import build_world
 from ucl.learning.model_pairs import Encoder, train_reference
@@ -24,7 +24,7 @@ from ucl.worlds.xor import XorWorld
 __all__ = ["learn", "refer"]
 
 
-def learn(params: Peers, name: str, progress: bool = True) -> dict[str, Tensor]:
+def learn(params: Models, name: str, progress: bool = True) -> dict[str, Tensor]:
     """Train the two models of a scene and embed held-out queries, a bank apart from them, and training samples.
 
     Returns `a`, `c`, `for_a`, `for_c`, `memory_a`, `memory_c` [S, ., d] and `scale_ab`, `scale_bc` [S]; and true pairs
@@ -36,7 +36,7 @@ def learn(params: Peers, name: str, progress: bool = True) -> dict[str, Tensor]:
     return tensors | {"paired_a": paired.a, "paired_c": paired.c}
 
 
-def refer(params: Peers, world_name: str, progress: bool = True) -> pd.DataFrame:
+def refer(params: Models, world_name: str, progress: bool = True) -> pd.DataFrame:
     """Who saw more than a bridge may: a model of (A, C) pairs, Symile, the world itself.
 
     A table seed, method, recall_at_1, on the queries of `learn`.
@@ -66,7 +66,7 @@ def refer(params: Peers, world_name: str, progress: bool = True) -> pd.DataFrame
     return table.reset_index().melt("seed", var_name="method", value_name="recall_at_1")
 
 
-def _train_symile(params: Peers, encoder: Encoder, triples: Triples, label: str | None) -> SymileModel:
+def _train_symile(params: Models, encoder: Encoder, triples: Triples, label: str | None) -> SymileModel:
     encoders = {m: encoder(streams(params.seeds, m), getattr(triples, m).shape[-1], params.dimension) for m in "abc"}
     symile = SymileModel(encoders, params.log_scale, params.seeds)
     train_symile(symile, triples, optimisation_of(params), streams(params.seeds, "shuffle"), label)
