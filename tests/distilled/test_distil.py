@@ -158,5 +158,16 @@ def test_marks_by_hand() -> None:
     groups[0] += 5 * torch.eye(32)
     marks, none = Marks(groups), Marks(torch.zeros(2, 32, 32) - torch.eye(32))
     assert marks.hits.tolist() == [1.0, 0.0]  # ties in the second group: a rank of 16.5
-    assert marks.judged.loss == pytest.approx(float(info_nce(groups.double()).mean()))
-    assert none.behind(marks) == (0.5, 0.5)
+    assert none.judged.recall == 0
+    assert marks.losses[1] == pytest.approx(math.log(32))
+    gap = (none.losses - marks.losses).double()
+    assert none.behind(marks) == pytest.approx((float(gap.mean()), float(gap.std()) / 2**0.5))
+
+
+def test_a_loss_does_not_depend_on_how_sure_the_scores_are() -> None:
+    groups = torch.randn(4, 32, 32, generator=generator(3)) + 2 * torch.eye(32)
+    sure, unsure = Marks(8 * groups), Marks(groups)
+    assert sure.judged.loss == pytest.approx(unsure.judged.loss, abs=0.01)
+    assert float(info_nce(8 * groups).mean()) > unsure.judged.loss + 1
+    least = min(float(info_nce(groups.double() * 2**power).mean()) for power in torch.linspace(-2, 2, 81).tolist())
+    assert sure.judged.loss == pytest.approx(least, abs=0.01)

@@ -35,6 +35,17 @@ def test_all_reranked_is_the_exact_retrieval(student, tolerance) -> None:
     assert found.ids == [[f"c{i}" for i in row] for row in exact.indices.tolist()]
 
 
+def test_a_normalised_bridge_is_pruned_by_what_the_index_knows(student, tmp_path) -> None:
+    bridge, other = (Bridge(BRIDGE.ab, Cosine(scale), BRIDGE.bank) for scale in (7.0, 6.0))
+    student.index(C, bridge=bridge).save(tmp_path / "index")
+    for given, prunes in ((bridge, True), (other, False)):
+        index = Index.open(tmp_path / "index", given)
+        found = index.search(A, k=4, rerank=90)
+        assert (index._reranker.pruning is not None) == prunes
+        exact = given.score(A, C).scores.topk(4).values
+        torch.testing.assert_close(found.scores, exact.double(), atol=0.01 if prunes else 1e-5, rtol=0)
+
+
 def test_without_reranking_it_is_the_student(student) -> None:
     found = student.index(C).search(A, k=3, rerank=0)
     expected = student.score(A, C).topk(3)
@@ -44,7 +55,7 @@ def test_without_reranking_it_is_the_student(student) -> None:
 
 def test_an_inverted_file_finds_all_if_all_is_asked_for(student, monkeypatch) -> None:
     monkeypatch.setattr(nearest, "FLAT", 10)
-    found = student.index(C).search(A, k=3, rerank=90)
+    found = student.index(C).search(A, k=3, rerank=90, tolerance=1e-4)
     assert torch.equal(found.indices, BRIDGE.score(A, C).scores.topk(3).indices)
 
 

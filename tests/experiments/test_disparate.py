@@ -9,7 +9,7 @@ from ucl.experiments.disparate.training import run
 TINY = {
     "seeds": 2, "dims": {"a": 6, "b": 4, "c": 6}, "noise": 0.5, "pairs": 96, "validation": 32, "bank": 60,
     "dimension": 3, "log_scale": 0.01, "norm_penalty": 0.0, "epochs": 2, "batch_size": 32, "learning_rate": 0.01,
-    "decay_epoch": 1, "candidates": 8,
+    "decay_epoch": 1, "candidates": 8, "memory": 40, "distil_steps": 3,
 }  # fmt: skip
 
 
@@ -29,3 +29,5 @@ def test_disparate_end_to_end_and_its_summary():
     assert len(summaries.tabulate(summary, {"l2_3_5": differences})) == 2
     points = summaries.learning_curves({"l2_3_5": curves})["held_out", "l2_3_5", "direct"]["recall_at_1"]
     assert points[-1] == [1.0, pytest.approx(entry["recall_at_1"])]
+    assert "distilled" in summary["held_out"]["l2_3_5"]
+    assert "distilled" not in summary["published"]["l2_3_5"]  # that bank holds each query's own B

@@ -10,7 +10,7 @@ from ucl.experiments.independence.training import run
 TINY = {
     "seeds": 2, "dims": {"a": 6, "b": 4, "c": 6}, "noise": 0.5, "pairs": 96, "validation": 32, "bank": 60,
     "dimension": 3, "log_scale": 0.01, "norm_penalty": 0.0, "epochs": 2, "batch_size": 32, "learning_rate": 0.01,
-    "decay_epoch": 1, "candidates": 8,
+    "decay_epoch": 1, "candidates": 8, "memory": 40, "distil_steps": 3,
 }  # fmt: skip
 
 

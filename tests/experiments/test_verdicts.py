@@ -9,6 +9,7 @@ import pytest
 from ucl.experiments.bridging.claims import claims as of_bridging
 from ucl.experiments.diagnosis.claims import claims as of_diagnosis
 from ucl.experiments.disparate.claims import claims as of_disparate
+from ucl.experiments.distillation.claims import claims as of_distillation
 from ucl.experiments.independence.claims import claims as of_independence
 from ucl.experiments.lemmas.claims import claims as of_lemmas
 from ucl.experiments.marginals.claims import claims as of_marginals
@@ -202,3 +203,20 @@ def metrics_of_diagnosis(regret: float, error: float) -> dict[str, Any]:
 def test_diagnosis(regret: float, error: float, seeds: int, expected: list[Verdict]) -> None:
     found = of_diagnosis(metrics_of_diagnosis(regret, error), {"seeds": seeds}, no_table)
     assert [claim.verdict for claim in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("behind", "found", "seeds", "expected"),
+    [
+        (0.01, (0.97, 0.96), 5, [HOLDS, HOLDS]),
+        (0.03, (0.97, 0.9), 5, [FAILS, CORRECTED]),
+        (None, (0.8, 0.9), 5, [HOLDS, FAILS]),
+        (0.01, (0.97, 0.96), 2, [OPEN, HOLDS]),
+    ],
+)
+def test_distillation(behind: float | None, found: tuple[float, float], seeds: int, expected: list[Verdict]) -> None:
+    ways = zip(("student", "barycentre"), found, strict=True)
+    index = {way: [{"recall": 0.1, "depth": 10}, {"recall": recall, "depth": 1000}] for way, recall in ways}
+    metrics = {"few": {"worst_behind": behind, "refuses": 0.5}, "index": index}
+    params = {"seeds": seeds, "index": {"candidates": 50000}}
+    assert [claim.verdict for claim in of_distillation(metrics, params, no_table)] == expected

@@ -94,8 +94,9 @@ class Bridge:
         NumPy arrays (and files) give NumPy arrays, tensors give tensors on the device they are on. Queries are copied:
         they may change before the result's errors are read. The bank is not: see `Bank`.
 
-        With a `tolerance` in nats above 0 the answer is a `PrunedResult`: from the samples that matter to each query,
-        every score with a proven bound below the tolerance (`ucl.core.pruned`); without gradients or errors.
+        With a `tolerance` in nats above 0 the answer is a `PrunedResult`: one pass over the bank for the candidates,
+        then the samples that matter to each query, every score with a proven bound below the tolerance
+        (`ucl.core.pruned`); without gradients or errors.
         """
         if tolerance:
             return self._pruned(a, c, tolerance)
@@ -238,24 +239,17 @@ class Bridge:
         """What `score(..., tolerance)` uses, to be kept for many queries; the bank must not change meanwhile."""
         if not 0 < tolerance < math.inf:
             raise InputError(f"tolerance must be positive and finite, in nats: got {tolerance}")
-        if self.normalize:
-            raise InputError(
-                "tolerance needs a bridge with normalize=False: a candidate's normaliser is a sum over the whole bank; "
-                "leave out tolerance, or normalisation"
-            )
-        return Pruning(self.ab, self.bc, self.bank, tolerance)
+        return Pruning(self.ab, self.bc, self.bank, tolerance, self.normalize)
 
     def _pruned(self, a: Any, c: Any, tolerance: float) -> PrunedResult:
         pruning = self.pruning(tolerance)
         queries, candidates, form = self._inputs(a, c)
         with full_precision(form.device):
-            rows, most = pruning.candidates(candidates)
-            found = [pruning.score(queries[i : i + 1], rows, most) for i in range(len(queries))]
-        scores, bounds, samples = zip(*found, strict=True)
-        counts: Any = torch.tensor(samples)
-        counts = counts if form.torch_in else counts.numpy()
-        values, bound = (form.give(torch.stack(grid)) for grid in (scores, bounds))
-        return PrunedResult(values, bound, counts, len(self.bank))
+            ready = pruning.ready(candidates, pruning.survey(candidates))
+            found = [pruning.score(query, ready) for query in queries.split(1)]
+        scores, bounds, samples = (torch.stack(grid) for grid in zip(*found, strict=True))
+        counts = samples if form.torch_in else samples.cpu().numpy()
+        return PrunedResult(form.give(scores), form.give(bounds), counts, len(self.bank))
 
     def query_vectors(self, a: Any) -> Any:
         """Vectors [n, d2] to ask an index of C that exists already: the bank's mean seen from C (the barycentre).
@@ -277,7 +271,7 @@ class Bridge:
         queries, form_a = self._side(a, "a")
         if isinstance(c, Candidates):
             if self.bank.in_memory or self.bank.digest is not None:
-                c.check(self._key(self.bank.fingerprint()))
+                c.check(self.candidates_key())
             candidates, form_c = c.rows, Form(not c.from_numpy, c.rows.dtype, c.rows.device)
         else:
             candidates, form_c = self._side(c, "c")
@@ -295,6 +289,10 @@ class Bridge:
             )
         tensor = rows.read(0, len(rows))
         return tensor, Form(isinstance(x, Tensor), self.dtype or rows.dtype, tensor.device)
+
+    def candidates_key(self) -> str:
+        """What numbers kept per candidate depend on: the B-C critic, and the bank by its fingerprint."""
+        return self._key(self.bank.fingerprint())
 
     def _key(self, mark: str) -> str:
         """What prepared candidates depend on: the B-C critic, and the bank by its fingerprint."""

@@ -1,41 +1,47 @@
 """Certified scores from the few bank samples that matter to a query, for reranking.
 
-Samples are taken in the order of their weight exp f_AB(a, b_i), heaviest first. What is left out adds at most
+One pass over the bank tells two numbers of every candidate (`Pruning.survey`): the largest B-C score, and the logarithm
+of the sum of all their exponentials. They hold for every query, so an index keeps them. A query then takes samples in
+the order of their weight exp f_AB(a, b_i), heaviest first; what is left out adds at most
 
-    R = (sum of the weights left out) * exp(most that f_BC(b, c) can be),
+    R = min( (sum of the weights left out) * exp(largest B-C score),  (largest weight left out) * (sum of exp f_BC) ).
 
-so with K the sum that was found, log K <= L <= log(K + R). The answer is the middle of the two, off by at most half of
-log(1 + R / K): the bound that is reported. Candidates whose bound is above the tolerance get twice as many samples, and
-the whole bank if nothing less will do. The most that a critic can be: its scale (cosine), 0 (distances), or the product
-of the norms (dot). Scores of cosine critics are float32 products if their proven rounding (1.1e-5 of both scales,
-`ucl.core.spot_check`) fits into a tenth of the tolerance, which it is then counted against; else float64.
+The first is small where A-B is the sharper side, the second where B-C is. With K the sum that was found, log K <= L <=
+log(K + R). The answer is the middle of the two, off by at most half of log(1 + R / K): the bound that is reported.
+Candidates whose bound is above the tolerance get twice as many samples, and the whole bank if nothing less will do.
+A normalised score is L less both sides' own sums, which are known exactly: the query's from its weights.
+
+Scores of cosine critics are float32 products if their proven rounding (1.1e-5 of both scales, `ucl.core.spot_check`;
+twice that with normalisation) fits into three tenths of the tolerance, which it is then counted against; else float64.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from tqdm import trange
 
 from ucl.core.bank import Bank, represent
 from ucl.core.critics import Cosine, Critic, Dot
 from ucl.core.exponential import log_sum_exp
 
-__all__ = ["PrunedResult", "Pruning"]
+__all__ = ["PrunedResult", "Pruning", "Ready"]
 
 FIRST = 64  # samples that every candidate is given
 ROUNDING = 1.1e-5  # of both scales: what float32 products of unit vectors are proven to be within
 WIDEST = 4096  # rows that this is proven for
-SHARE = 0.1  # of the tolerance that rounding may take
+SHARE = 0.3  # of the tolerance that rounding may take
+BLOCK = 2**21  # scores held at once
 
 
 @dataclass(frozen=True, eq=False)
 class PrunedResult:
     """Scores [n, k], by how many nats each may be off at most (`bound` [n, k]), and what that took.
 
-    `samples` [n] is the largest number of bank samples that any candidate of a query needed; `bank_size` is M.
+    `samples` [n, k] is how many of the `bank_size` samples a score was summed from.
     """
 
     scores: Any
@@ -44,73 +50,104 @@ class PrunedResult:
     bank_size: int
 
 
+class Ready(NamedTuple):
+    """Candidates as they are compared, and what bounds the B-C side for each."""
+
+    rows: Float[Tensor, "k d2"]
+    largest: Float[Tensor, " k"]  # score with any bank sample, at most
+    log_sums: Float[Tensor, " k"]  # of the weighted exponentials of its scores; infinite where that is not known
+
+
 class Pruning:
     """One bank under two critics, ready for queries [1, d1] one after the other; nothing is differentiable."""
 
-    def __init__(self, ab: Critic, bc: Critic, bank: Bank, tolerance: float) -> None:
+    def __init__(self, ab: Critic, bc: Critic, bank: Bank, tolerance: float, normalize: bool) -> None:
         cosine = isinstance(ab, Cosine) and isinstance(bc, Cosine)
-        rounding = ROUNDING * (ab.number + bc.number)
+        rounding = ROUNDING * (ab.number + bc.number) * (2 if normalize else 1)
         wide = max(bank.for_a.shape[1], bank.for_c.shape[1]) > WIDEST
         small = cosine and not wide and rounding <= SHARE * tolerance
         small = small and bank.for_a.dtype == bank.for_c.dtype == torch.float32
         self.dtype, self.rounding = (torch.float32, rounding) if small else (torch.float64, 0.0)
-        self.ab, self.bc, self.tolerance, self.size = ab, bc, tolerance, len(bank)
+        self.ab, self.bc, self.tolerance, self.size, self.normalize = ab, bc, tolerance, len(bank), normalize
         ready = bank.represented(ab, bc)
         self.for_a, self.for_c = (
             represent(critic, rows.read(0, len(rows)).detach().to(self.dtype), rows.name, unit)
             for critic, rows, unit in zip((ab, bc), (ready.for_a, ready.for_c), ready.unit, strict=True)
         )
-        self.log_weights, self.log_total = bank.log_weights(), math.log(bank.total_weight())
-        self.longest = torch.linalg.vector_norm(self.for_c.double(), dim=1).max() if isinstance(bc, Dot) else None
+        self.log_total = math.log(bank.total_weight())
+        weights = bank.log_weights()
+        self.log_weights = torch.zeros(len(bank)) if weights is None else weights
+        self.log_weights = self.log_weights.to(self.for_a.device, torch.float64)
 
-    def candidates(self, c: Float[Tensor, "k d2"]) -> tuple[Float[Tensor, "k d2"], Float[Tensor, " k"]]:
-        """Candidates as they are compared, and the most that the B-C critic can give each."""
+    def survey(self, c: Float[Tensor, "k d2"], progress: str | None = None) -> Float[Tensor, "k 2"]:
+        """Every candidate's largest B-C score and the logarithm of its weighted sum: one pass over the bank."""
+        found = torch.empty(len(c), 2, dtype=torch.float64, device=c.device)
+        step = max(1, BLOCK // self.size)
+        for start in trange(0, len(c), step, desc=progress, disable=progress is None, unit="block"):
+            rows = represent(self.bc, c[start : start + step].detach().to(self.dtype), "c", first=start)
+            scores = self.bc.number * self.bc.compare(rows, self.for_c).double()
+            found[start : start + step, 0] = scores.amax(1)
+            found[start : start + step, 1] = log_sum_exp(scores.add_(self.log_weights))
+        return found
+
+    def ready(self, c: Float[Tensor, "k d2"], surveyed: Float[Tensor, "k 2"] | None = None) -> Ready:
+        """Candidates to score, with what `survey` said of them.
+
+        Without it the bound is the most that the critic gives anything: its scale (cosine), 0 (distances), or the
+        product of the norms (dot); nothing can be normalised then.
+        """
         rows = represent(self.bc, c.detach().to(self.dtype), "c")
-        if self.longest is not None:
-            return rows, self.bc.number * self.longest * torch.linalg.vector_norm(rows.double(), dim=1)
-        most = self.bc.number if isinstance(self.bc, Cosine) else 0.0
-        return rows, torch.full((len(rows),), most, dtype=torch.float64, device=rows.device)
+        if surveyed is not None:
+            return Ready(rows, *surveyed.to(rows.device).unbind(1))
+        largest = torch.full((len(rows),), 0.0, dtype=torch.float64, device=rows.device)
+        if isinstance(self.bc, Cosine):
+            largest += self.bc.number
+        elif isinstance(self.bc, Dot):
+            longest = torch.linalg.vector_norm(self.for_c.double(), dim=1).max()
+            largest = self.bc.number * longest * torch.linalg.vector_norm(rows.double(), dim=1)
+        return Ready(rows, largest, torch.full_like(largest, torch.inf))
 
     def score(
-        self, a: Float[Tensor, "1 d1"], rows: Float[Tensor, "k d2"], most: Float[Tensor, " k"], best: int | None = None
-    ) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"], int]:
-        """One query's scores, their bounds, and how many samples were read.
+        self, a: Float[Tensor, "1 d1"], ready: Ready, best: int | None = None
+    ) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"], Int64[Tensor, " k"]]:
+        """One query's scores, their bounds, and how many samples each was summed from.
 
         Given `best`, candidates that are proven not to be among the best so many are left as they are: their bound
         stays above the tolerance.
         """
-        order, weights, tail = self._order(a)
-        total = torch.full((len(rows),), -torch.inf, dtype=torch.float64, device=rows.device)
-        bound, open_, start = torch.full_like(total, torch.inf), torch.arange(len(rows), device=rows.device), 0
+        order, weights, tail, peak = self._order(a)
+        own = ready.log_sums if self.normalize else torch.zeros_like(ready.log_sums)
+        total = torch.full_like(own, -torch.inf)
+        bound, samples = torch.full_like(own, torch.inf), torch.zeros_like(own, dtype=torch.int64)
+        open_, start = torch.arange(len(own), device=own.device), 0
         while len(open_):
             stop = self.size if 2 * start >= self.size // 2 else min(self.size, max(FIRST, 2 * start))
-            total[open_] = torch.logaddexp(
-                total[open_], self._sums(rows[open_], order[start:stop], weights[start:stop])
-            )
-            start = stop
-            left = tail[start] + most - total if start < self.size else torch.full_like(total, -torch.inf)
+            sums = self._sums(ready.rows[open_], order[start:stop], weights[start:stop])
+            total[open_], samples[open_], start = torch.logaddexp(total[open_], sums), stop, stop
+            if start == self.size:
+                bound[open_] = self.rounding
+                break
+            left = torch.minimum(tail[start] + ready.largest, peak[start] + ready.log_sums) - total
             bound[open_] = torch.nn.functional.softplus(left[open_]) / 2 + self.rounding
             unsure = bound > self.tolerance
-            if start == self.size:
-                break
-            if best is not None and best < len(rows):
-                unsure &= total + 2 * bound >= (total - self.rounding).topk(best).values[-1]
+            if best is not None and best < len(own):
+                unsure &= total - own + 2 * bound >= (total - own - self.rounding).topk(best).values[-1]
             open_ = unsure.nonzero()[:, 0]
-        middle = total + (bound - self.rounding)
-        return middle - self.log_total, bound, start
+        middle = total + (bound - self.rounding) - own
+        return middle + (self.log_total - tail[0] if self.normalize else -self.log_total), bound, samples
 
-    def _order(self, a: Tensor) -> tuple[Int64[Tensor, " m"], Float[Tensor, " m"], Float[Tensor, " m"]]:
-        """Samples by weight, heaviest first, the logarithms of their weights, and of all from each on."""
+    def _order(self, a: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Samples by weight, heaviest first, the logarithms of their weights, the sum of all from each on, and the
+        largest A-B score from each on."""
         query = represent(self.ab, a.detach().to(self.dtype), "a")
         scores = self.ab.number * self.ab.compare(query, self.for_a)[0].double()
-        if self.log_weights is not None:
-            scores = scores + self.log_weights.to(scores)
-        weights, order = scores.sort(descending=True)
-        return order, weights, weights.flip(0).logcumsumexp(0).flip(0)
+        weights, order = (scores + self.log_weights).sort(descending=True)
+        peak = scores[order].flip(0).cummax(0).values.flip(0)
+        return order, weights, weights.flip(0).logcumsumexp(0).flip(0), peak
 
     def _sums(self, rows: Tensor, samples: Tensor, weights: Tensor) -> Float[Tensor, " k"]:
         found = torch.empty(len(rows), dtype=torch.float64, device=rows.device)
-        seen, step = self.for_c[samples], max(1, 2**21 // len(samples))
+        seen, step = self.for_c[samples], max(1, BLOCK // len(samples))
         for start in range(0, len(rows), step):
             scores = self.bc.number * self.bc.compare(rows[start : start + step], seen).double()
             found[start : start + step] = log_sum_exp(scores.add_(weights))

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from ucl.core.bridge import Bridge
-from ucl.distilled.draws import Known, held_apart, simulate
+from ucl.distilled.draws import Known, Pairs, held_apart, simulate
 from ucl.distilled.judging import Marks, mark_log_sum_exp, mark_towers
 from ucl.distilled.report import Report, WeakStudentWarning
 from ucl.distilled.student import Student
@@ -22,7 +22,7 @@ from ucl.distilled.training import Settings, retrain, train
 from ucl.errors import InputError
 from ucl.runtime import generator
 
-__all__ = ["CAPACITIES", "distill", "distill_stack"]
+__all__ = ["CAPACITIES", "distill", "distill_each", "distill_stack"]
 
 CAPACITIES = {"linear": 0, "hidden": 128}  # width of the two hidden layers
 JUDGED = 4096  # simulated pairs kept apart, per seed
@@ -79,56 +79,82 @@ def distill_stack(
 
     What a seed's student becomes does not depend on who is stacked with it, up to rounding.
     """
-    settings = settings or Settings()
-    parts = [held_apart(own, generator(seed, SPLIT)) for own, seed in zip(known, seeds, strict=True)]
-    learned, kept = (list(side) for side in zip(*parts, strict=True))
-    pairs = simulate(learned, settings.steps * settings.batch, [generator(seed, DRAW) for seed in seeds])
-    judged = simulate(kept, JUDGED, [generator(seed, JUDGE) for seed in seeds])
-    inputs = (pairs.a.shape[2], pairs.c.shape[2])
-    found: dict[str, tuple[list[Marks], Tensor]] = {}
-    for name, layers in _capacities(hidden).items():
-        towers = Towers([generator(seed, START) for seed in seeds], inputs, layers, width).to(pairs.a)
-        label = f"distil, {name}" if progress and sys.stderr.isatty() else None
-        until = train(towers, pairs, judged, settings, label)
-        found[name] = mark_towers(towers, judged), until
-    reports = []
-    for place, own in enumerate(learned):
-        marks = {name: each[place] for name, (each, _) in found.items()}
-        reports.append(_report(marks, mark_log_sum_exp(own, judged, place), known[place]))
-    del pairs
+    search = _Search(known, seeds, _capacities(hidden), width, settings or Settings(), progress)
+    reports = [search.report(place) for place in range(len(known))]
     students: dict[int, Student] = {}
-    for name, layers in _capacities(hidden).items():
+    for name in search.found:
         places = [place for place, report in enumerate(reports) if report.chosen == name]
-        if places:
-            own = [known[place] for place in places]
-            all_ = _on_everything(own, [seeds[i] for i in places], layers, width, found[name][1][places], settings)
-            students |= {place: Student(all_.one(i), reports[place]) for i, place in enumerate(places)}
+        towers = search.finished(name, places)
+        students |= {place: Student(own, reports[place]) for place, own in zip(places, towers, strict=True)}
     for report in reports:
         if report.weak:
             warnings.warn(report.warning(), WeakStudentWarning, stacklevel=3)
     return [students[place] for place in range(len(known))]
 
 
+def distill_each(
+    known: Sequence[Known], seeds: Sequence[int], *, width: int = 64, settings: Settings | None = None
+) -> list[dict[str, Student]]:
+    """As `distill_stack`, but a student of every capacity, whichever `report.chosen` says: to compare them."""
+    search = _Search(known, seeds, CAPACITIES, width, settings or Settings(), False)
+    reports, places = [search.report(place) for place in range(len(known))], range(len(known))
+    towers = {name: search.finished(name, places) for name in search.found}
+    return [{name: Student(own[place], reports[place]) for name, own in towers.items()} for place in places]
+
+
 def _capacities(hidden: int | None) -> dict[str, int]:
     return CAPACITIES if hidden is None else {"hidden" if hidden else "linear": hidden}
 
 
-def _on_everything(
-    known: list[Known], seeds: list[int], layers: int, width: int, until: Tensor, settings: Settings
-) -> Towers:
-    """The chosen course once more, with what was kept apart among its samples."""
-    pairs = simulate(known, int(until.max()) * settings.batch, [generator(seed, DRAW) for seed in seeds])
-    inputs = (pairs.a.shape[2], pairs.c.shape[2])
-    towers = Towers([generator(seed, START) for seed in seeds], inputs, layers, width).to(pairs.a)
-    retrain(towers, pairs, until, settings)
-    return towers
+class _Search:
+    """Students of every capacity from a part of what is known, judged by what was kept apart."""
 
+    def __init__(
+        self,
+        known: Sequence[Known],
+        seeds: Sequence[int],
+        capacities: dict[str, int],
+        width: int,
+        settings: Settings,
+        progress: bool,
+    ) -> None:
+        self.known, self.seeds, self.width, self.settings = list(known), list(seeds), width, settings
+        self.capacities = capacities
+        parts = [held_apart(own, generator(seed, SPLIT)) for own, seed in zip(known, seeds, strict=True)]
+        learned, kept = (list(side) for side in zip(*parts, strict=True))
+        pairs = simulate(learned, settings.steps * settings.batch, [generator(seed, DRAW) for seed in seeds])
+        judged = simulate(kept, JUDGED, [generator(seed, JUDGE) for seed in seeds])
+        self.found: dict[str, tuple[list[Marks], Tensor]] = {}
+        for name in capacities:
+            towers = self._towers(name, self.seeds, pairs)
+            label = f"distil, {name}" if progress and sys.stderr.isatty() else None
+            until = train(towers, pairs, judged, settings, label)
+            self.found[name] = mark_towers(towers, judged), until
+        self.sums = [mark_log_sum_exp(own, judged, place) for place, own in enumerate(learned)]
 
-def _report(students: dict[str, Marks], sums: dict[str, Marks], known: Known) -> Report:
-    """The capacity with the best recall (the smaller one where they tie), held against LogSumExp."""
-    chosen = max(students, key=lambda name: students[name].judged.recall)
-    best = max(sums.values(), key=lambda marks: marks.judged.recall)
-    behind, error = students[chosen].behind(best)
-    ways = {name: marks.judged for name, marks in (students | sums).items()}
-    samples = {"bank": len(known.for_a), "a": len(known.a), "c": len(known.c)}
-    return Report(chosen, ways, behind, error, JUDGED, samples)
+    def report(self, place: int) -> Report:
+        """What is said of one seed: the capacity with the least loss, held against LogSumExp."""
+        students = {name: marks[place] for name, (marks, _) in self.found.items()}
+        chosen = min(students, key=lambda name: students[name].judged.loss)
+        best = min(self.sums[place].values(), key=lambda marks: marks.judged.loss)
+        behind, error = students[chosen].behind(best)
+        ways = {name: marks.judged for name, marks in (students | self.sums[place]).items()}
+        own = self.known[place]
+        samples = {"bank": len(own.for_a), "a": len(own.a), "c": len(own.c)}
+        return Report(chosen, ways, behind, error, JUDGED, samples)
+
+    def finished(self, name: str, places: Sequence[int]) -> list[Towers]:
+        """A capacity's course once more for some seeds, with what was kept apart among their samples."""
+        if not places:
+            return []
+        until, seeds = self.found[name][1][list(places)], [self.seeds[place] for place in places]
+        draws = int(until.max()) * self.settings.batch
+        pairs = simulate([self.known[place] for place in places], draws, [generator(seed, DRAW) for seed in seeds])
+        towers = self._towers(name, seeds, pairs)
+        retrain(towers, pairs, until, self.settings)
+        return [towers.one(model) for model in range(len(places))]
+
+    def _towers(self, name: str, seeds: Sequence[int], pairs: Pairs) -> Towers:
+        inputs = (pairs.a.shape[2], pairs.c.shape[2])
+        starts = [generator(seed, START) for seed in seeds]
+        return Towers(starts, inputs, self.capacities[name], self.width).to(pairs.a)

@@ -15,23 +15,29 @@ from ucl.statistics.retrieval import expected_rank
 __all__ = ["Marks", "mark_log_sum_exp", "mark_towers"]
 
 PLAIN, NORMALIZED = "log_sum_exp", "log_sum_exp_normalized"
+FACTORS = [2 ** (power / 2) for power in range(-10, 3)]  # of the scale: from a thirty-second to two
 
 
 class Marks:
-    """One way's hits per group of 32 simulated pairs, and its loss."""
+    """One way's hits per group of 32 simulated pairs, and its InfoNCE there, in nats, at the scale where that is least.
+
+    What has learned from few samples is too sure of itself, which costs loss but no hit; a scale takes that out. Hits
+    themselves are few where few samples were kept apart, and too noisy to choose by (`ucl.distilled.report`).
+    """
 
     def __init__(self, groups: Float[Tensor, "g k k"]) -> None:
         self.hits = (expected_rank(groups) <= 1).double().mean(1)
-        self.loss = float(info_nce(groups.double()).mean())
+        losses = torch.stack([info_nce(groups * factor) for factor in FACTORS]).double()
+        self.losses = losses[losses.mean(1).argmin()]
 
     @property
     def judged(self) -> Judged:
         """Their mean."""
-        return Judged(float(self.hits.mean()), self.loss)
+        return Judged(float(self.hits.mean()), float(self.losses.mean()))
 
     def behind(self, other: "Marks") -> tuple[float, float]:
-        """By how much recall these are behind others, and the standard error of that over groups."""
-        gap = other.hits - self.hits
+        """By how many nats these are behind others, and the standard error of that over groups."""
+        gap = self.losses - other.losses
         return float(gap.mean()), float(gap.std() / len(gap) ** 0.5)
 
 

@@ -13,7 +13,7 @@ class WeakStudentWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Judged:
-    """One way to score: Recall@1 among 32 on simulated pairs kept apart, and its InfoNCE there in nats."""
+    """One way to score: Recall@1 among 32 on simulated pairs kept apart, and InfoNCE there at the best scale."""
 
     recall: float
     loss: float
@@ -24,8 +24,8 @@ class Report:
     """How a student was chosen. All numbers are of simulated pairs whose bank, A and C samples are not the training's.
 
     `ways` maps a way to score to what it reached: `linear` and `hidden` students, `log_sum_exp` and
-    `log_sum_exp_normalized` over the training's bank. `chosen` is the student's. `behind` is the recall it is behind
-    the better LogSumExp (negative: ahead), `error` the standard error of that over groups of pairs.
+    `log_sum_exp_normalized` over the training's bank. `chosen` is the student's, of least loss. `behind` is by how many
+    nats its loss is above the better LogSumExp's (negative: below), `error` the standard error of that over groups.
     """
 
     chosen: str
@@ -42,13 +42,14 @@ class Report:
 
     def __str__(self) -> str:
         """One line."""
-        told = ", ".join(f"{name} {way.recall:.3f}" for name, way in self.ways.items())
-        return f"Recall@1 among {CANDIDATES} on {self.pairs} simulated pairs kept apart: {told}; chosen: {self.chosen}"
+        told = ", ".join(f"{name} {way.recall:.3f} ({way.loss:.3f} nats)" for name, way in self.ways.items())
+        kept = f"{self.pairs} simulated pairs kept apart"
+        return f"Recall@1 among {CANDIDATES} (InfoNCE) on {kept}: {told}; chosen: {self.chosen}"
 
     def warning(self) -> str:
         """What a weak student says."""
         return (
-            f"this student is {self.behind:.3f} of recall behind LogSumExp ({self}); score with the bridge itself, or "
+            f"this student is {self.behind:.3f} nats behind LogSumExp ({self}); score with the bridge itself, or "
             "distil from more samples or a larger bank"
         )
 

@@ -1,6 +1,7 @@
 """A student, two small maps to unit vectors whose scaled cosine is the log ratio of A and C, and an index by them."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +13,9 @@ from torch import Tensor
 from ucl.core.bridge import Bridge
 from ucl.core.prepared import opened
 from ucl.core.readers import Rows, as_rows
-from ucl.distilled import nearest, reranking
+from ucl.distilled import nearest
 from ucl.distilled.report import Report
+from ucl.distilled.reranking import TOLERANCE, Reranker, Survey
 from ucl.distilled.towers import SIDES, Towers
 from ucl.errors import InputError
 from ucl.extras import needs
@@ -22,8 +24,8 @@ from ucl.tensors import write_tensors
 
 __all__ = ["Found", "Index", "Student"]
 
-FORMAT, INDEX_FORMAT = "ucl-student-1", "ucl-index-1"
-FILES = ("vectors.faiss", "candidates.npy", "student.safetensors", "ids.json")  # of an index
+FORMAT, INDEX_FORMAT = "ucl-student-1", "ucl-index-2"
+FILES = ("vectors.faiss", "candidates.npy", "student.safetensors", "ids.json", "survey.npy")  # of an index
 ROWS = 2**14  # embedded at a time
 
 
@@ -65,7 +67,10 @@ class Student:
         return self.scale * self.embed_a(a) @ self.embed_c(c).T
 
     def index(self, c: Any, ids: Sequence[Any] | None = None, *, bridge: Bridge | None = None) -> "Index":
-        """An index of candidates [k, d2] for `search`; ids are those of the file if it has some. Needs FAISS."""
+        """An index of candidates [k, d2] for `search`; ids are those of the file if it has some. Needs FAISS.
+
+        The bridge, where there is one, is asked once about every candidate, so that reranking reads little of its bank.
+        """
         return Index.build(self, c, ids, bridge or self.bridge)
 
     def save(self, path: str | Path) -> None:
@@ -110,13 +115,23 @@ class Found(NamedTuple):
 class Index:
     """`student.index(c, ids=...)`: C's embeddings, their student vectors in FAISS, and the bridge that reranks.
 
+    `survey` is what that bridge's bank says of every candidate (None: not asked).
+
     Raises MissingExtraError without FAISS (`pip install 'ucl[index]'`).
     """
 
     def __init__(
-        self, student: Student, vectors: Any, candidates: Rows, ids: Sequence[Any] | None, bridge: Bridge | None
+        self,
+        student: Student,
+        vectors: Any,
+        candidates: Rows,
+        ids: Sequence[Any] | None,
+        bridge: Bridge | None,
+        survey: Survey | None = None,
     ) -> None:
         self.student, self.vectors, self.candidates, self.ids, self.bridge = student, vectors, candidates, ids, bridge
+        self.survey = survey
+        self._reranker: Reranker | None = None  # of the last search
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -131,15 +146,16 @@ class Index:
         if ids is not None and len(ids) != len(candidates):
             raise InputError(f"ids must name every candidate: got {len(ids)} ids for {len(candidates)} rows")
         vectors = np.ascontiguousarray(np.asarray(student.embed_c(candidates)), dtype=np.float32)
-        return Index(student, nearest.made(vectors), candidates, None if ids is None else list(ids), bridge)
+        survey = None if bridge is None else Survey.of(bridge, candidates, sys.stderr.isatty())
+        return Index(student, nearest.made(vectors), candidates, None if ids is None else list(ids), bridge, survey)
 
     def search(
-        self, a: Any, k: int = 10, *, rerank: int = 5000, bridge: Bridge | None = None, tolerance: float = 0.01
+        self, a: Any, k: int = 10, *, rerank: int = 5000, bridge: Bridge | None = None, tolerance: float = TOLERANCE
     ) -> Found:
         """The `k` best candidates of every query [n, d1]; `rerank` of them are put in order by the bridge.
 
-        With `rerank` 0 the student's own order and scores are given. `tolerance`: see `Bridge.score`; a bridge that
-        normalises, or a tolerance of 0, is asked for exact scores.
+        With `rerank` 0 the student's own order and scores are given. `tolerance` in nats is that of `Bridge.score`.
+        With 0, or for a bridge that normalises and is not the one the index was built with, scores are exact.
         """
         bridge = bridge or self.bridge
         depth = min(len(self), max(k, rerank))
@@ -151,7 +167,7 @@ class Index:
         queries = rows.read(0, len(rows)).detach().cpu()
         scores, indices = self._nearest(queries, depth)
         if rerank and bridge is not None:
-            indices, scores = reranking.rerank(bridge, queries, self.candidates, indices, k, tolerance)
+            indices, scores = self._reranks(bridge, tolerance)(queries, self.candidates, indices, k)
         else:
             indices, scores = indices[:, :k], self.student.scale * scores[:, :k]
         named = indices if self.ids is None else [[self.ids[i] for i in row] for row in indices.tolist()]
@@ -168,9 +184,10 @@ class Index:
             np.save(temporary, self.candidates.read(0, len(self)).detach().cpu().numpy(), allow_pickle=False)
         self.student.save(folder / "student.safetensors")
         write_json(self.ids, folder / "ids.json")
-        write_json(
-            {"format": INDEX_FORMAT, "files": {name: digest(folder / name) for name in FILES}}, folder / "index.json"
-        )
+        with replacing(folder / "survey.npy") as temporary:
+            np.save(temporary, np.zeros((0, 2)) if self.survey is None else self.survey.values, allow_pickle=False)
+        about = {"format": INDEX_FORMAT, "survey": None if self.survey is None else self.survey.bridge}
+        write_json(about | {"files": {name: digest(folder / name) for name in FILES}}, folder / "index.json")
 
     @staticmethod
     def open(folder: str | Path, bridge: Bridge | None = None, *, verify: bool = True) -> "Index":
@@ -183,7 +200,7 @@ class Index:
             raise InputError(f"no index in {folder}: index.json is missing; make it with `ucl index build`")
         try:
             about = read_json(folder / "index.json")
-            sound = about["format"] == INDEX_FORMAT and set(about["files"]) == set(FILES)
+            sound = about["format"] == INDEX_FORMAT and set(about["files"]) == set(FILES) and "survey" in about
         except (ValueError, KeyError, TypeError):
             sound = False
         if not sound:
@@ -194,7 +211,17 @@ class Index:
         vectors = faiss.read_index(str(folder / "vectors.faiss"), faiss.IO_FLAG_MMAP_IFC)
         candidates = as_rows(folder / "candidates.npy", "candidates")
         student = Student.load(folder / "student.safetensors")
-        return Index(student, vectors, candidates, json.loads((folder / "ids.json").read_text()), bridge)
+        ids, survey = json.loads((folder / "ids.json").read_text()), None
+        if about["survey"] is not None:
+            survey = Survey(np.load(folder / "survey.npy", mmap_mode="r", allow_pickle=False), about["survey"])
+        return Index(student, vectors, candidates, ids, bridge, survey)
+
+    def _reranks(self, bridge: Bridge, tolerance: float) -> Reranker:
+        """Kept from one search to the next: to make it reads the bank."""
+        last = self._reranker
+        if last is None or last.bridge is not bridge or last.tolerance != tolerance:
+            last = self._reranker = Reranker(bridge, tolerance, self.survey)
+        return last
 
     def _nearest(self, queries: Tensor, depth: int) -> tuple[Tensor, Tensor]:
         """Cosines and row numbers of the `depth` nearest vectors."""

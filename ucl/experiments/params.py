@@ -14,6 +14,7 @@ from ucl.errors import InputError
 from ucl.experiments.bridging.config import Bridging, Media
 from ucl.experiments.diagnosis.config import Diagnosis
 from ucl.experiments.disparate.config import Disparate
+from ucl.experiments.distillation.config import Distillation
 from ucl.experiments.independence.config import Independence
 from ucl.experiments.lemmas.config import Lemmas
 from ucl.experiments.marginals.config import Marginals
@@ -38,6 +39,7 @@ class Params(Section):
     marginals: Marginals
     peers: Peers
     diagnosis: Diagnosis
+    distillation: Distillation
     bridging: Bridging
     media: Media
     lemmas: Lemmas

@@ -93,6 +93,13 @@ class GaussianTraining(GaussianData):
         return self
 
 
+class Distilling(Section):
+    """A distilled bridge beside the others."""
+
+    memory: Count = Field(description="training samples of A and of C, unpaired, that the distilled bridge sees")
+    distil_steps: Count = Field(description="steps of training of the distilled bridge")
+
+
 class WideEncoders(Section):
     """Networks for the worlds whose views are not linear."""
 

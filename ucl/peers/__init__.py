@@ -3,7 +3,7 @@
     from ucl.peers import Ridge, SharedBank
     best = Ridge().fit(SharedBank(for_a, for_c, ab, bc)).retrieve(a, c, k=5)  # best.indices, best.scores
 
-Symile, which needs triples, is no bridge and has an interface of its own (`ucl.peers.symile`).
+Symile, which needs triples, is no bridge and has an interface of its own (`ucl.learning.symile`).
 """
 
 from ucl.peers.base import Best, Peer, SharedBank

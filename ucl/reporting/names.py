@@ -22,6 +22,10 @@ METHOD_COLOURS = {
     "monte_carlo": "#D55E00",
     "monte_carlo_normalized": "#CC79A7",
     "ground_truth": "#009E73",
+    "barycentre": "#56B4E9",
+    "c_mcr": "#0072B2",
+    "distilled_linear": "#999933",
+    "distilled_hidden": "#117733",
     "distilled": "#8B5A2B",
     "bayes": "#333333",
     "bayes_assuming_independence": "#56B4E9",
@@ -48,6 +52,7 @@ METHOD_LABELS = {
     "asif": "ASIF",
     "c_mcr": "C-MCR (trained)",
     "distilled_linear": "Distilled, linear",
+    "distilled_hidden": "Distilled, hidden layers",
     "distilled": "Distilled",
     "ceiling": "Same networks on (A, C) pairs",
 }

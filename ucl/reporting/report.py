@@ -106,8 +106,8 @@ def _figures() -> Callable[[str, str], str]:
 
 
 def _plus_minus(entry: Mapping[str, float]) -> str:
-    """`{"recall_at_1": 0.931, "sd": 0.012}` as 0.931 ± 0.012."""
-    return f"{entry['recall_at_1']:.3f} ± {entry['sd']:.3f}"
+    """`{"recall_at_1": 0.931, "sd": 0.012}` as 0.931 ± 0.012; with `ci95` in place of `sd`, half the interval."""
+    return f"{entry['recall_at_1']:.3f} ± {entry['sd' if 'sd' in entry else 'ci95']:.3f}"
 
 
 def _wrap_tables(body: str) -> str:

@@ -1,4 +1,5 @@
 # Experiment `peers`: every way to bridge, on every world whose truth is known; and the page that follows from it.
+from ucl.experiments.peers.config import Models
 from ucl.experiments.scenes import SCENES
 
 experiment(
@@ -30,7 +31,7 @@ rule learn_peers:
         "../envs/ucl.yaml"
     threads: 1
     params:
-        section=PARAMS.peers.model_dump(exclude={"scenes"}),
+        section=PARAMS.peers.part(Models),
     message:
         "Training the models of {wildcards.scene}, all seeds at once"
     script:
@@ -50,7 +51,7 @@ rule refer_peers:
         "../envs/ucl.yaml"
     threads: 1
     params:
-        section=PARAMS.peers.model_dump(exclude={"scenes"}),
+        section=PARAMS.peers.part(Models),
     message:
         "Training who saw more than a bridge may, and scoring exactly: {wildcards.world}"
     script:

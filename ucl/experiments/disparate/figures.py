@@ -44,7 +44,7 @@ def draw_curves(curves: Mapping[str, pd.DataFrame], stem: str | Path, candidates
             ax.set(title=title, xlabel="epoch", ylim=(0, 1.02))
             ax.xaxis.get_major_locator().set_params(integer=True)
         axes[0].set_ylabel(f"Recall@1 among {candidates}")
-        handles, labels = axes[0].get_legend_handles_labels()
+        handles, labels = axes[1].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
         boxes = ", dashed: ".join(_widths(key) for key in curves)
         figure.suptitle(f"Two black boxes, {seeds} seeds, bands of one standard deviation. Solid: {boxes}", fontsize=9)
@@ -67,9 +67,11 @@ def _band(ax: Axes, rows: pd.DataFrame, method: str, style: str, named: bool) ->
 
 
 def _level(ax: Axes, table: pd.DataFrame, protocol: str) -> None:
-    """The references, known at the last epoch only, as horizontal lines."""
-    for method in ("ground_truth", "bayes"):
+    """The references and the distilled bridge, known at the last epoch only, as horizontal lines."""
+    for method in ("distilled", "ground_truth", "bayes"):
         rows = table[(table["protocol"] == protocol) & (table["method"] == method)]
+        if rows.empty:  # students are of the held-out bank
+            continue
         ax.axhline(
             rows["recall_at_1"].mean(),
             color=METHOD_COLOURS[method],

@@ -29,7 +29,7 @@ def summarise(curves: Mapping[str, pd.DataFrame]) -> dict[str, dict[str, dict[st
 def tabulate(
     summary: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]], differences: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:
-    """One row per protocol and pair of widths, a column `mean ± sd` per method.
+    """One row per protocol and pair of widths, a column `mean ± sd` per method; empty where it was not asked for.
 
     `black_box_difference` is the largest difference in nats, over seeds, queries and candidates, between Monte Carlo
     scores from embeddings and from similarity scores alone.
@@ -41,7 +41,7 @@ def tabulate(
             shown = {m: f"{entry['recall_at_1']:.3f} ± {entry['sd']:.3f}" for m, entry in methods.items()}
             apart = f"{own.max():.1e} nats"
             rows.append({"protocol": protocol, "boxes": key} | shown | {"black_box_difference": apart})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).fillna("")
 
 
 def learning_curves(

@@ -10,12 +10,14 @@ from ucl.core.bank import Bank
 from ucl.core.bridge import Bridge, log_sum_exp_scores
 from ucl.core.critics import CRITICS
 from ucl.experiments.disparate.config import Disparate
+from ucl.experiments.distilling import distilled_recalls, settings_of
 from ucl.experiments.gaussian import recipe_of, sample_draws, world_of
 from ucl.learning.model_pairs import Embedded, ModelPair, train_model_pair, train_reference
 from ucl.learning.recalls import method_recalls
 from ucl.reporting.names import PROTOCOLS
 from ucl.statistics.retrieval import recall_in_groups
 from ucl.worlds.draws import queries_of
+from ucl.worlds.gaussian import Triples
 
 __all__ = ["run"]
 
@@ -25,9 +27,9 @@ CRITIC = "l2"  # the published choice for this experiment
 def run(params: Disparate, width: int, progress: bool = True) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train two models, their embeddings of width `params.dimension` and `width`, and every method's recall.
 
-    Returns a table epoch, seed, protocol, method, recall_at_1 (every `evaluate_every` epochs and the last; references
-    at the last), and a table seed, protocol, difference: largest difference in nats between the Monte Carlo scores from
-    embeddings and from similarity scores alone.
+    Returns a table epoch, seed, protocol, method, recall_at_1 (every `evaluate_every` epochs and the last; references,
+    and held out the distilled bridge, at the last), and a table seed, protocol, difference: largest difference in nats
+    between the Monte Carlo scores from embeddings and from similarity scores alone.
     """
     world = world_of(params)
     data = sample_draws(params, world)
@@ -46,9 +48,10 @@ def run(params: Disparate, width: int, progress: bool = True) -> tuple[pd.DataFr
             rows.append(_rows(method_recalls(last[protocol], params.candidates), epoch, protocol))
 
     label = f"train two models, {params.dimension} and {width} wide" if progress else None
-    train_model_pair(
+    pair = train_model_pair(
         recipe_of(params), CRITIC, data, widths=(params.dimension, width), on_epoch=evaluate, progress=label
     )
+    rows.append(_rows({"distilled": _distilled(params, pair, data, last["held_out"])}, params.epochs - 1, "held_out"))
     reference = train_reference(recipe_of(params), CRITIC, data["ac"], progress=label and "train reference")
     for protocol, q in queries.items():
         with torch.no_grad():
@@ -58,6 +61,14 @@ def run(params: Disparate, width: int, progress: bool = True) -> tuple[pd.DataFr
         rows.append(_rows(recalls, params.epochs - 1, protocol))
     differences = pd.concat([_black_box_difference(embedded, protocol) for protocol, embedded in last.items()])
     return pd.concat(rows, ignore_index=True), differences.reset_index(drop=True)
+
+
+def _distilled(params: Disparate, pair: ModelPair, data: Mapping[str, Triples], known: Embedded) -> Tensor:
+    """Recall per seed of students of the held-out bank, from training samples of A and of C."""
+    unpaired = data["ab"].a[:, : params.memory], data["bc"].c[:, : params.memory]
+    memory = pair.embed(*unpaired, data["bank"].b[:, :1])
+    settings = settings_of(params.distil_steps, params.pairs)
+    return distilled_recalls(known, memory.a, memory.c, params.candidates, settings)
 
 
 def _rows(recalls: Mapping[str, Tensor], epoch: int, protocol: str) -> pd.DataFrame:

@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ucl.experiments.gaussian import optimisation_of, recipe_of
-from ucl.experiments.peers.config import Peers
+from ucl.experiments.learned import learn_scene
+from ucl.experiments.peers.config import Models
 from ucl.experiments.peers.methods import OF_WORLDS
-from ucl.experiments.scenes import SCENES
 from ucl.experiments.worlds import build_world
-from ucl.learning.model_pairs import Encoder, train_model_pair, train_reference
-from ucl.peers.symile import SymileModel, train_symile
+from ucl.learning.model_pairs import Encoder, train_reference
+from ucl.learning.symile import SymileModel, train_symile
 from ucl.runtime import generator
 from ucl.statistics.retrieval import expected_rank, recall_in_groups
 from ucl.worlds.draws import streams
@@ -24,32 +24,19 @@ from ucl.worlds.xor import XorWorld
 __all__ = ["learn", "refer"]
 
 
-def learn(params: Peers, name: str, progress: bool = True) -> dict[str, Tensor]:
+def learn(params: Models, name: str, progress: bool = True) -> dict[str, Tensor]:
     """Train the two models of a scene and embed held-out queries, a bank apart from them, and training samples.
 
     Returns `a`, `c`, `for_a`, `for_c`, `memory_a`, `memory_c` [S, ., d] and `scale_ab`, `scale_bc` [S]; and true pairs
     `paired_a`, `paired_c`, which no bridge sees: what the embeddings hold.
     """
-    scene = SCENES[name]
-    world, encoder, params = build_world(params, scene.world)
-    draws = {draw: world.sample(params.pairs, streams(params.seeds, draw)) for draw in ("ab", "bc")}
-    queries = world.sample(params.validation, streams(params.seeds, "validation"))
-    bank = world.sample(params.bank, streams(params.seeds, "bank")).b
-    widths = None if scene.shared else (params.dimension, params.dimension)
-    label = f"train {name}" if progress else None
-    pair = train_model_pair(recipe_of(params), scene.critic, draws, widths=widths, encoder=encoder, progress=label)
-    embedded = pair.embed(queries.a, queries.c, bank)
-    memory = pair.embed(draws["ab"].a[:, : params.memory], draws["bc"].c[:, : params.memory], bank[:, :1])
-    tensors = {"a": embedded.a, "c": embedded.c, "for_a": embedded.for_a, "for_c": embedded.for_c}
-    tensors |= {"memory_a": memory.a, "memory_c": memory.c}
+    world, pair, tensors = learn_scene(params, name, bank=params.bank, memory=params.memory, progress=progress)
     pairs = world.sample(params.pairs, streams(params.seeds, "ac"))
-    paired = pair.embed(pairs.a, pairs.c, bank[:, :1])
-    tensors |= {"paired_a": paired.a, "paired_c": paired.c}
-    scales = {"scale_ab": torch.as_tensor(embedded.ab.scale), "scale_bc": torch.as_tensor(embedded.bc.scale)}
-    return tensors | scales
+    paired = pair.embed(pairs.a, pairs.c, pairs.b[:, :1])
+    return tensors | {"paired_a": paired.a, "paired_c": paired.c}
 
 
-def refer(params: Peers, world_name: str, progress: bool = True) -> pd.DataFrame:
+def refer(params: Models, world_name: str, progress: bool = True) -> pd.DataFrame:
     """Who saw more than a bridge may: a model of (A, C) pairs, Symile, the world itself.
 
     A table seed, method, recall_at_1, on the queries of `learn`.
@@ -79,7 +66,7 @@ def refer(params: Peers, world_name: str, progress: bool = True) -> pd.DataFrame
     return table.reset_index().melt("seed", var_name="method", value_name="recall_at_1")
 
 
-def _train_symile(params: Peers, encoder: Encoder, triples: Triples, label: str | None) -> SymileModel:
+def _train_symile(params: Models, encoder: Encoder, triples: Triples, label: str | None) -> SymileModel:
     encoders = {m: encoder(streams(params.seeds, m), getattr(triples, m).shape[-1], params.dimension) for m in "abc"}
     symile = SymileModel(encoders, params.log_scale, params.seeds)
     train_symile(symile, triples, optimisation_of(params), streams(params.seeds, "shuffle"), label)
