@@ -99,6 +99,7 @@ rule solve_maze:
         "results/logs/maze/{maze}/solve.log",
     benchmark:
         "results/benchmarks/maze/{maze}/solve.tsv"
+    group: "maze"
     conda:
         "../envs/ucl.yaml"
     params:
@@ -122,6 +123,7 @@ rule test_maze:
         "results/logs/maze/{maze}/test.log",
     benchmark:
         "results/benchmarks/maze/{maze}/test.tsv"
+    group: "maze"
     conda:
         "../envs/ucl.yaml"
     params:

@@ -72,6 +72,7 @@ rule train_synthetic:
         model="cosine|dot|l2|ground_truth",
     conda:
         "../envs/ucl.yaml"
+    group: "synthetic"
     threads: 1  # stacked layers are small: two jobs beside each other beat one job on two threads
     resources:
         gpu=1,
@@ -98,6 +99,7 @@ rule score_synthetic:
         model="cosine|dot|l2|ground_truth",
     conda:
         "../envs/ucl.yaml"
+    group: "synthetic"
     threads: 1
     resources:
         gpu=1,
