@@ -49,7 +49,7 @@ def measured(folder: Path, scale: str) -> dict[str, dict[str, object]]:
     known, rows = patterns(), {}
     for path in sorted(folder.rglob("*.tsv")):
         rule = rule_of(str(path.relative_to(folder)), known)
-        lines = list(csv.DictReader(path.open(), delimiter="\t"))
+        lines = list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
         if rule is None or not lines:
             continue
         row = rows.setdefault(rule, {"rule": rule, "megabytes": 0, "seconds": 0, "jobs": 0, "scale": scale})
@@ -63,7 +63,8 @@ def measured(folder: Path, scale: str) -> dict[str, dict[str, object]]:
 
 def main(words: list[str]) -> None:
     """Bring the table up to date."""
-    table = {row["rule"]: row for row in csv.DictReader(TABLE.open())} if TABLE.exists() else {}
+    text = TABLE.read_text().splitlines() if TABLE.exists() else []
+    table = {row["rule"]: row for row in csv.DictReader(text)}
     demo = words.index("--demo") if "--demo" in words else len(words)
     paper: dict[str, dict[str, object]] = {}
     for folder in words[:demo]:

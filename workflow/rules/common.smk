@@ -24,6 +24,7 @@ except InputError as error:
     sys.exit(str(error))
 
 ROOT = Path(workflow.basedir)
+os.environ.update(UCL_ROOT=str(ROOT))  # for workflow/envs/ucl.yaml
 EXPERIMENTS = {}  # name -> figures and tables, in the order of the report; filled in by the experiments' rule files
 
 

@@ -70,9 +70,10 @@ rule train_synthetic:
         "results/benchmarks/{study}/{setting}/train_{model}.tsv"
     wildcard_constraints:
         model="cosine|dot|l2|ground_truth",
+    group:
+        "synthetic"
     conda:
         "../envs/ucl.yaml"
-    group: "synthetic"
     threads: 1  # stacked layers are small: two jobs beside each other beat one job on two threads
     resources:
         gpu=1,
@@ -97,9 +98,10 @@ rule score_synthetic:
         "results/benchmarks/{study}/{setting}/score_{protocol}_{model}.tsv"
     wildcard_constraints:
         model="cosine|dot|l2|ground_truth",
+    group:
+        "synthetic"
     conda:
         "../envs/ucl.yaml"
-    group: "synthetic"
     threads: 1
     resources:
         gpu=1,
