@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TQDM_MININTERVAL := 2
 
-.PHONY: demo paper test lint bench
+.PHONY: demo paper test cluster-test lint bench
 
 demo: $(STAMP)
 	@mkdir -p demo
@@ -23,6 +23,9 @@ paper: $(STAMP)
 
 test: $(STAMP)
 	pytest -n 2 --dist loadfile --no-loadscope-reorder  # in order of names: tests/smoke, the longest, first
+
+cluster-test: $(STAMP)
+	pytest -n 0 --override-ini addopts="--import-mode=importlib -p no:cacheprovider" -rs tests/cluster
 
 lint: $(STAMP)
 	ruff check .

@@ -24,9 +24,11 @@ include: "workflow/rules/report.smk"
 if ONLY not in (None, *EXPERIMENTS):
     sys.exit(f"only: expected an experiment ({', '.join(EXPERIMENTS)}), got {ONLY!r}")
 add_code(workflow.rules)
-if workflow.is_main_process:
+add_needs(workflow.rules)
+workflow.localrules(*(each.name for each in workflow.rules if each.name.split("_")[0] in LOCAL))
+if workflow.is_main_process:  # and not on the nodes of a cluster, whose jobs read this file too
     tell_code()
-discard_empty_files()
+    discard_empty_files()
 
 
 onstart:

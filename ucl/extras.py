@@ -18,6 +18,7 @@ EXTRAS = {
     ),
     "audioset": ("yt_dlp",),
     "index": ("faiss",),
+    "cluster": ("snakemake_executor_plugin_slurm",),
     "workflow": (
         "snakemake", "dvc", "mlflow", "sqlalchemy", "filelock", "pandas", "sklearn", "pydantic", "yaml",
         "soundfile", "PIL",

@@ -1,12 +1,13 @@
 """A digest inside a file: who reads the file notices when a byte of it has changed since it was written.
 
 A format with metadata (Parquet, safetensors) is written with `UNSEALED` in it; `seal` puts the SHA-256 of the file in
-its place, and `check_seal` takes it of the file as it was before.
+its place, and `check_seal` takes it of the file as it was before. Files are read a chunk at a time: they may be larger
+than memory.
 """
 
 import hashlib
-import mmap
 from pathlib import Path
+from typing import BinaryIO
 
 from ucl.errors import InputError
 
@@ -14,13 +15,16 @@ __all__ = ["KEY", "UNSEALED", "check_seal", "damaged", "seal"]
 
 KEY = "ucl.sha256"  # of the metadata
 UNSEALED = hashlib.sha256(b"ucl").hexdigest()
+CHUNK = 2**24  # bytes
 
 
 def seal(path: str | Path) -> None:
     """Replace `UNSEALED` in a file that was just written by the digest of the file."""
-    with Path(path).open("r+b") as file, mmap.mmap(file.fileno(), 0) as content:
-        place = content.rfind(UNSEALED.encode())
-        content[place : place + len(UNSEALED)] = hashlib.sha256(content).hexdigest().encode()
+    with Path(path).open("r+b") as file:
+        place = _last(file, UNSEALED)
+        digest = _digest(file, place)
+        file.seek(place)
+        file.write(digest.encode())
 
 
 def check_seal(path: str | Path, found: str | None) -> None:
@@ -30,14 +34,37 @@ def check_seal(path: str | Path, found: str | None) -> None:
     """
     if found is None:
         return
-    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        place = content.rfind(found.encode())
-        with memoryview(content) as view:
-            digest = hashlib.sha256(view[:place])
-            digest.update(UNSEALED.encode())
-            digest.update(view[place + len(UNSEALED) :])
-    if place < 0 or digest.hexdigest() != found:
-        raise damaged(path)
+    with Path(path).open("rb") as file:
+        place = _last(file, found)
+        if place < 0 or _digest(file, place) != found:
+            raise damaged(path)
+
+
+def _last(file: BinaryIO, text: str) -> int:
+    """Where `text` stands last in a file; -1 where it does not."""
+    stop = file.seek(0, 2)
+    while stop > 0:
+        start = max(0, stop - CHUNK)
+        file.seek(start)
+        place = file.read(stop - start + len(text) - 1).rfind(text.encode())
+        if place >= 0:
+            return start + place
+        stop = start
+    return -1
+
+
+def _digest(file: BinaryIO, place: int) -> str:
+    """SHA-256 of a file with `UNSEALED` at `place`."""
+    running, end = hashlib.sha256(), place + len(UNSEALED)
+    file.seek(0)
+    for start, stop in ((0, place), (end, file.seek(0, 2))):
+        file.seek(start)
+        while start < stop and (chunk := file.read(min(CHUNK, stop - start))):
+            running.update(chunk)
+            start += len(chunk)
+        if stop == place:
+            running.update(UNSEALED.encode())
+    return running.hexdigest()
 
 
 def damaged(path: str | Path) -> InputError:

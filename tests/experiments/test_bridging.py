@@ -86,6 +86,29 @@ def test_monte_carlo_scores_are_the_log_mean_over_the_bank(suite):
         assert float(scores[i, j]) == pytest.approx(expected, abs=2e-5)
 
 
+@pytest.mark.parametrize("left_out", ["joint_image", "audio_text"])
+def test_banks_in_shards_are_banks_in_one_piece(suite, tmp_path, left_out):
+    part = suites.Suite(suite.items, {key: store for key, store in suite.stores.items() if key[0] != left_out})
+    for i in range(3):
+        scoring.score_shard(part, (i, 3), tmp_path / str(i))
+    merged = scoring.merge_shards([tmp_path / str(i) for i in range(3)])
+    whole = {
+        (task.name, method): found[0]
+        for task in suites.TASKS
+        for method in scoring.MONTE_CARLO
+        if (found := list(scoring.scores_of(part, task, method)))
+    }
+    assert set(merged) == set(whole)
+    assert all((merged[key] - whole[key]).abs().max() < 2 * 5e-7 * 18 for key in whole)
+    for evaluate in (
+        lambda merged: scoring.evaluate(part, [10], draws=2, seed=0, merged=merged),
+        lambda merged: scoring.evaluate_bank_sizes(part, [4], 10, bank_draws=2, draws=2, seed=0, merged=merged),
+    ):
+        pd.testing.assert_frame_equal(evaluate(merged), evaluate(None))
+    lowered = {key: -scores for key, scores in merged.items()}  # that they are what is ranked
+    assert not scoring.evaluate(part, [10], 2, 0, lowered).equals(scoring.evaluate(part, [10], 2, 0, merged))
+
+
 def test_scales_enter_the_scores(suite):
     quiet = make_suite(scale=1.0)
     (loud,), (soft,) = (scoring.scores_of(s, suites.TASKS[0], "monte_carlo_disparate") for s in (suite, quiet))

@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from ucl import InputError
 from ucl.experiments.params import load_params
 from ucl.experiments.scaling.config import Scaling, ScalingRun
 from ucl.experiments.scaling.figures import draw_table
-from ucl.experiments.scaling.scoring import bank_sizes, score_model
+from ucl.experiments.scaling.scoring import bank_sizes, score_model, score_shard
 from ucl.experiments.scaling.summary import fit_slope, summarise, tabulate
 from ucl.experiments.scaling.training import embed_world
 from ucl.experiments.scaling.trials import trial_rows
@@ -46,6 +47,19 @@ def test_nested_banks_equal_scoring_each_bank_whole() -> None:
             found = table[(table["method"] == method) & (table["samples"] == samples) & (table["trial"] == 1)]
             hits = (scores.argmax(1) == torch.arange(20)).double().mean()
             assert float(found["recall_at_1"].iloc[0]) == pytest.approx(float(hits))
+
+
+@pytest.mark.parametrize(("count", "shared"), [(2, False), (5, True)])
+def test_banks_in_shards_are_banks_in_one_piece(tmp_path: Path, count: int, shared: bool) -> None:
+    """More shards than sizes inside some of them, two kinds of banks, and errors of normalised scores."""
+    e, folders = embeddings(shared=shared), [tmp_path / f"{i + 1}-of-{count}" for i in range(count)]
+    for i, folder in enumerate(folders):
+        score_shard(RUN, e, (i, count), folder, progress=False)
+    whole, merged = score_model(RUN, e, False), score_model(RUN, e, False, folders)
+    pd.testing.assert_frame_equal(merged, whole, rtol=1e-5)
+    folders[1].rename(tmp_path / "away")
+    with pytest.raises(InputError, match="no such file"):
+        score_model(RUN, e, False, folders)
 
 
 def _orderstream(trial: int) -> torch.Generator:

@@ -10,7 +10,7 @@ from ucl import __version__
 from ucl.cli.distilled import distill, index_app, search
 from ucl.cli.evaluation import evaluate
 from ucl.cli.maze import maze_app
-from ucl.cli.scoring import bank_app, explain, retrieve, score
+from ucl.cli.scoring import bank_app, explain, merge, retrieve, score
 from ucl.cli.trust import calibrate, check, diagnose
 from ucl.cli.workflow import params, track
 from ucl.errors import InputError
@@ -26,6 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(score)
+app.command()(merge)
 app.command()(retrieve)
 app.command()(check)
 app.command()(calibrate)

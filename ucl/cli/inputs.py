@@ -1,5 +1,6 @@
 """What the command is given, as the engine takes it: rows, their ids, critics and banks."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ from torch import Tensor
 from ucl.core.bank import Bank
 from ucl.core.bridge import Bridge
 from ucl.core.critics import CRITICS, Critic
+from ucl.core.prepared import shard_of
 from ucl.core.readers import Rows, as_rows
 from ucl.errors import InputError
 
-__all__ = ["bank", "bridge", "critic", "critics", "lines", "load", "names", "row_of", "rows"]
+__all__ = ["bank", "bridge", "critic", "critics", "lines", "load", "names", "row_of", "rows", "shard", "told"]
 
 
 def critic(kind: str | None, scale: float | None, side: str, known: tuple[str, float] | None = None) -> Critic:
@@ -45,9 +47,10 @@ def bridge(
     source: str,
     for_c: str | None,
     normalize: bool,
+    shard: tuple[int, int] | None = None,
 ) -> Bridge:
     """The bridge that the options describe."""
-    built = bank(source, for_c)
+    built = bank(source, for_c, shard)
     return Bridge(*critics(built, ab, ab_scale, bc, bc_scale), built, normalize=normalize)
 
 
@@ -91,11 +94,37 @@ def load(given: Rows, device: str) -> Tensor:
         raise InputError(f"--device {device}: {str(error).splitlines()[0]}; use --device cpu") from None
 
 
-def bank(source: str, for_c: str | None) -> Bank:
-    """A bank from files, or one that was built."""
+def bank(source: str, for_c: str | None, shard: tuple[int, int] | None = None) -> Bank:
+    """A bank from files, or one that was built; `shard`: which of how many parts of it."""
     folder = Path(source)
     if not folder.is_dir():
-        return Bank(source, for_c)
+        given = Bank(source, for_c)
+        return given if shard is None else given.shard(*shard)
     if for_c is not None:
         raise InputError(f"{source} is a prepared bank and holds both embeddings: leave out --bank-for-c")
+    own = shard_of(folder)
+    if own is None:
+        return Bank.load(folder, shard=shard)
+    if shard != own:
+        asked = f"got --shard {told(shard)}" if shard else "it is no bank by itself"
+        raise InputError(
+            f"{source} is shard {told(own)} of a bank: {asked}; score it with --shard {told(own)}, then `ucl merge` "
+            "all shards"
+        )
     return Bank.load(folder)
+
+
+def shard(text: str | None) -> tuple[int, int] | None:
+    """What `--shard I/N` says: the shard, counted from 0, and how many there are."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    index, count = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= index <= count:
+        raise InputError(f"--shard must be I/N with I from 1 to N, as 3/16: got {text}")
+    return index - 1, count
+
+
+def told(shard: tuple[int, int]) -> str:
+    """The same as it is given and shown."""
+    return f"{shard[0] + 1}/{shard[1]}"

@@ -7,7 +7,7 @@ import typer
 
 __all__ = [
     "AB", "BC", "FILES", "Answers", "BankFile", "BankForC", "Device", "Json", "Kind", "Normalize", "Progress",
-    "Queries", "ScaleAB", "ScaleBC",
+    "Queries", "ScaleAB", "ScaleBC", "Shard",
 ]  # fmt: skip
 
 
@@ -43,3 +43,6 @@ Normalize = Annotated[
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, cuda:1, ...")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show a progress bar for long work.")]
+Shard = Annotated[
+    str | None, typer.Option(metavar="I/N", help="Only the I-th of N parts of the bank, as 3/16; then `ucl merge`.")
+]

@@ -1,4 +1,4 @@
-"""The commands `ucl score`, `ucl retrieve`, `ucl explain` and `ucl bank build`: bridge scores from embeddings."""
+"""The commands `ucl score`, `ucl merge`, `ucl retrieve`, `ucl explain`, `ucl bank build`: scores from embeddings."""
 
 import json
 from contextlib import nullcontext
@@ -21,9 +21,11 @@ from ucl.cli.options import (
     Queries,
     ScaleAB,
     ScaleBC,
+    Shard,
 )
+from ucl.errors import InputError
 
-__all__ = ["bank_app", "explain", "retrieve", "score"]
+__all__ = ["bank_app", "explain", "merge", "retrieve", "score"]
 
 bank_app = typer.Typer(help="Banks of the shared modality.", no_args_is_help=True)
 
@@ -39,7 +41,16 @@ def score(
     ab: AB = None,
     bc: BC = None,
     normalize: Normalize = True,
+    errors: Annotated[
+        bool | None,
+        typer.Option(
+            "--errors/--no-errors",
+            help="Write also standard errors and effective sample sizes; by default of a whole bank, not of a shard.",
+            show_default=False,
+        ),
+    ] = None,
     reliable: Annotated[bool, typer.Option("--reliable", help="Write also which scores are reliable.")] = False,
+    shard: Shard = None,
     device: Device = "cpu",
     as_json: Json = False,
     progress: Progress = True,
@@ -50,20 +61,66 @@ def score(
     """
     from ucl.cli import answers, inputs, outputs
     from ucl.cli.paths import check_apart
+    from ucl.core.parts import score_part
+    from ucl.files import replacing
+
+    number = inputs.shard(shard)
+    outputs.check_suffix(out, *([] if number is None else [".safetensors"]))
+    if number is not None and reliable:
+        raise InputError("--reliable needs the whole bank at once: leave it out, or --shard")
+    check_apart(out, a, c, bank, bank_for_c)
+    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize, number)
+    queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
+    n, k, size, ids = len(queries), len(candidates), len(bridge.bank), (queries.ids(), candidates.ids())
+    if number is None:
+        outputs.check_grid(n, k, "score with --shard 1/1 and merge, which work in tiles, or use `ucl retrieve`")
+    with replacing(out) as temporary, answers.told():  # opened first: a place that cannot be written to is told at once
+        rows = inputs.load(queries, device), inputs.load(candidates, device)
+        if number is not None:
+            extra = outputs.packed(ids)
+            with outputs.telling(out):
+                wanted = bool(errors)
+                recomputed = score_part(bridge, *rows, temporary, errors=wanted, extra=extra, progress=progress)
+        else:
+            result = bridge.score(*rows, progress=progress)
+            outputs.write([result], n, temporary, out, ids, errors=errors is not False, reliable=reliable)
+            recomputed = result.recomputed
+    about = {"queries": n, "candidates": k, "bank": size, "recomputed": recomputed, "out": str(out)}
+    about |= {} if number is None else {"shard": inputs.told(number)}
+    over = "a bank" if number is None else f"shard {inputs.told(number)} of a bank:"
+    text = f"{n} x {k} scores over {over} of {size} samples, {recomputed} recomputed: {out}"
+    typer.echo(json.dumps(about) if as_json else text)
+
+
+def merge(
+    parts: Annotated[list[Path], typer.Argument(help="What `ucl score --shard` wrote, of all shards of one bank.")],
+    out: Annotated[Path, typer.Option(help="Where to write: .parquet, .npy (scores alone), .safetensors or .npz.")],
+    as_json: Json = False,
+    progress: Progress = True,
+) -> None:
+    """Scores over the whole bank from those over its shards, in tiles: the grid may be larger than memory (not .npz).
+
+    With standard errors and effective sample sizes where all parts hold them (`ucl score --shard 3/16 --errors`).
+
+    Example: ucl merge part-*.safetensors --out scores.parquet
+    """
+    from ucl.cli import answers, outputs
+    from ucl.cli.paths import check_apart
+    from ucl.core.parts import Parts
     from ucl.files import replacing
 
     outputs.check_suffix(out)
-    check_apart(out, a, c, bank, bank_for_c)
-    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize)
-    queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
-    outputs.check_grid(len(queries), len(candidates))
-    with replacing(out) as temporary, answers.told():  # opened first: a place that cannot be written to is told at once
-        result = bridge.score(inputs.load(queries, device), inputs.load(candidates, device), progress=progress)
-        outputs.write(result, temporary, out, (queries.ids(), candidates.ids()), reliable)
-    n, k, size = len(queries), len(candidates), len(bridge.bank)
-    about = {"queries": n, "candidates": k, "bank": size, "recomputed": result.recomputed, "out": str(out)}
-    text = f"{n} x {k} scores over a bank of {size} samples, {result.recomputed} recomputed: {out}"
-    typer.echo(json.dumps(about) if as_json else text)
+    check_apart(out, *parts)
+    whole = Parts(parts)
+    n, k = whole.shape
+    if out.suffix == ".npz":
+        outputs.check_grid(n, k, "write .parquet, .npy or .safetensors, which take tiles")
+    query, candidate = (outputs.unpacked(whole.bytes(f"{side}_id")) for side in outputs.SIDES)
+    with replacing(out) as temporary, answers.told():
+        outputs.write(whole.tiles(progress), n, temporary, out, (query, candidate), errors=whole.errors)
+    about = {"queries": n, "candidates": k, "bank": whole.bank_size, "parts": len(parts), "errors": whole.errors}
+    text = f"{n} x {k} scores over a bank of {whole.bank_size} samples from {len(parts)} parts: {out}"
+    typer.echo(json.dumps(about | {"recomputed": whole.recomputed, "out": str(out)}) if as_json else text)
 
 
 def retrieve(
@@ -158,12 +215,14 @@ def build(
     bc_scale: ScaleBC = None,
     ab: AB = None,
     bc: BC = None,
+    shard: Shard = None,
     as_json: Json = False,
     progress: Progress = True,
 ) -> None:
     """Prepare a bank once: rows of norm one (cosine), in tight blocks, in a folder that is mapped into memory.
 
-    It keeps its samples' ids, its critics and their scales, which need not be given again.
+    It keeps its samples' ids, its critics and their scales, which need not be given again. With --shard the folder is
+    one part of the bank, for `ucl score --shard`.
 
     Example: ucl bank build b1.parquet b2.parquet --ab-scale 100 --bc-scale 18.6 --out bank/
     """
@@ -173,7 +232,8 @@ def build(
 
     check_apart(out, for_a, for_c)
     critics = inputs.critic(ab, ab_scale, "ab"), inputs.critic(bc, bc_scale, "bc")
-    given = Bank(for_a, for_c)
+    number, given = inputs.shard(shard), Bank(for_a, for_c)
+    given = given if number is None else given.shard(*number)
     with outputs.telling(out):
         bank = given.prepare(*critics, out, progress=progress)
     about = {"samples": len(bank), "blocks": len(bank.cuts or []), "shared": bank.shared, "out": str(out)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from ucl.core.critics import Cosine, Critic, check_critic
 from ucl.core.fingerprint import CHUNK, Fingerprint, Seal, row_hashes
 from ucl.core.matrices import given_ids
 from ucl.core.origin import Piece
-from ucl.core.prepared import FolderWriter, read_folder
+from ucl.core.prepared import FolderWriter, read_folder, shard_range
 from ucl.core.readers import Rows, as_rows, check_finite, concatenate, in_order_of, rows_between
 from ucl.core.tight_blocks import tight_groups
 from ucl.core.weights import checked_weights, pool
@@ -37,9 +37,7 @@ class Bank:
     maps and files (.npy, .npz, .safetensors, .parquet) are taken; files are read a block at a time, never whole.
 
     `weights` [M], positive, say how much each sample counts: as if it stood in the bank that often. Samples whose rows
-    are equal are one sample with the sum of their weights (see `ucl.core.result`); none are dropped. `ids` [M] are what
-    the samples are called, strings or whole numbers; by default what the `id` of a file says.
-
+    are equal are one sample with the sum of their weights (see `ucl.core.result`); none are dropped.
     `ids` [M] are what the samples are called (strings or whole numbers); by default what a file's `id` holds.
 
     **A bank is a view.** It copies nothing and holds what the given arrays, tensors and files hold: scores always
@@ -70,6 +68,8 @@ class Bank:
         self.critics: tuple[tuple[str, float], ...] | None = None  # kinds and scales it was prepared for
         self.whole: Bank | None = None  # what it is a part of (None: itself), from which sample on
         self.start, self.sharded = 0, False
+        self.shard_of: tuple[int, int] | None = None  # which of how many shards it is
+        self._piece: Piece | None = None  # of a prepared shard: what it was before
         self._kept: tuple[tuple[Any, ...], Bank] | None = None
         self._pooled: tuple[str, Tensor | None] | None = None
         self._finite: str | None = None  # fingerprint of what was found finite
@@ -130,6 +130,8 @@ class Bank:
 
     def piece(self, mark: str) -> Piece:
         """Which part of which bank this is; `mark` is its own fingerprint."""
+        if self._piece is not None:
+            return self._piece
         whole = self.whole or self
         if whole is self:
             digest = mark
@@ -191,12 +193,14 @@ class Bank:
             raise InputError(
                 f"shard must be one of 0 to count - 1, with count at most {len(self)}: got {index} of {count}"
             )
-        part = self.between(index * len(self) // count, (index + 1) * len(self) // count)
-        part.sharded = True
+        part = self.between(*shard_range(len(self), index, count))
+        part.sharded, part.shard_of = True, (index, count)
         return part
 
     def between(self, start: int, stop: int) -> "Bank":
         """The samples `start` to `stop` as a bank of their own."""
+        if self._piece is not None:
+            raise InputError("a prepared shard is scored whole: got a part of it; prepare the bank in more shards")
         if not 0 <= start < stop <= len(self):
             raise InputError(f"a part of a bank of {len(self)} must be within it: got {start} to {stop}")
         for_a = rows_between(self.for_a, start, stop)
@@ -309,12 +313,13 @@ class Bank:
         kept: list[dict[str, Tensor]] = []
         writer = None if path is None else FolderWriter(Path(path))
         with writer or nullcontext():
-            for part in self._parts(ab, bc, progress):
-                sizes += part.sizes
-                orders.append(part.tensors["order"].cpu())
-                hashes.append(part.hashes)
-                (kept.append if writer is None else writer.add)(part.tensors)
-            order, pooled = torch.cat(orders), pool(np.concatenate(hashes), self.weights)
+            for tensors, own, found in self._parts(ab, bc, progress):
+                sizes += own
+                orders.append(tensors["order"].cpu())
+                hashes.append(found)
+                (kept.append if writer is None else writer.add)(tensors)
+            order = torch.cat(orders)
+            pooled = self.pooled(Seal()) if self.shard_of else pool(np.concatenate(hashes), self.weights)
             known = {"pooled": pooled, "weights": self.weights}
             weights = {name: values[order] for name, values in known.items() if values is not None}
             ids = None if self.ids is None else self.ids.take(pa.array(order.numpy()))
@@ -325,6 +330,8 @@ class Bank:
                 "critics": [[critic.name, critic.number] for critic in (ab, bc)],
                 "sizes": sizes,
             }
+            if self.shard_of is not None:
+                about |= {"shard": list(self.shard_of), "piece": asdict(self.piece(""))}
             if writer is not None:
                 writer.finish(about, weights, ids)
                 return Bank.load(writer.path, verify=False)
@@ -332,18 +339,22 @@ class Bank:
         return _assemble(about, {name: as_rows(side, f"bank.{name}") for name, side in sides.items()}, weights, ids)
 
     @staticmethod
-    def load(path: str | Path, *, verify: bool = True) -> "Bank":
-        """Open a bank that `prepare` wrote.
+    def load(path: str | Path, *, verify: bool = True, shard: tuple[int, int] | None = None) -> "Bank":
+        """Open a bank that `prepare` wrote; with `shard` (i, n) the i-th of n shards of it, and check only that.
 
         Every part is checked against the description: its digest, its shape, finite numbers, rows of norm one. That
         reads the whole bank once; `verify` False leaves it out for one that is too large for that, and checks shapes
         alone. The files must not be written to while the bank is open: nothing is looked at again.
         """
-        about, sources, weights, ids = read_folder(Path(path), verify)
+        about, sources, weights, ids = read_folder(Path(path), verify, shard)
         sides = {n: concatenate([as_rows(file, f"bank.{n}") for file in files]) for n, files in sources.items()}
-        return _assemble(about, sides, weights, ids)
+        bank = _assemble(about, sides, weights, ids)
+        return bank if shard is None else bank.shard(*shard)
 
-    def _parts(self, ab: Critic, bc: Critic, progress: bool) -> Iterator["_Part"]:
+    def _parts(
+        self, ab: Critic, bc: Critic, progress: bool
+    ) -> Iterator[tuple[dict[str, Tensor], list[int], np.ndarray]]:
+        """Rows by side, sizes of tight blocks, and hashes of rows."""
         start = 0
         for for_a, for_c in self.blocks(self.cuts_for(PART), progress):
             sides = [represent(ab, for_a, "bank.for_a", self.unit[0], start)]
@@ -354,7 +365,7 @@ class Bank:
             tensors = {"order": order + start}
             tensors |= {name: side[order] for name, side in zip(("for_a", "for_c"), sides, strict=False)}
             hashes = row_hashes([for_a] if self.shared else [for_a, for_c])
-            yield _Part(tensors, [len(group) for group in groups], hashes)
+            yield tensors, [len(group) for group in groups], hashes
             start += len(for_a)
 
     def _read(self, rows: Rows, start: int, stop: int) -> Tensor:
@@ -364,13 +375,6 @@ class Bank:
         return block
 
 
-@dataclass(frozen=True)
-class _Part:
-    tensors: dict[str, Tensor]
-    sizes: list[int]
-    hashes: np.ndarray
-
-
 def _assemble(about: dict[str, Any], rows: dict[str, Rows], weights: dict[str, Tensor], ids: pa.Array | None) -> Bank:
     bank = Bank(rows["for_a"], rows.get("for_c"), weights=weights.get("weights"), ids=ids)
     bank.unit = (bool(about["unit"][0]), bool(about["unit"][1]))
@@ -378,6 +382,8 @@ def _assemble(about: dict[str, Any], rows: dict[str, Rows], weights: dict[str, T
     bank.critics = tuple((str(kind), float(scale)) for kind, scale in about["critics"])
     bank.digest = about.get("digest") or bank.fingerprint()
     bank._pooled = (bank.digest, weights.get("pooled"))
+    if "shard" in about:
+        bank.sharded, bank.shard_of, bank._piece = True, tuple(about["shard"]), Piece(**about["piece"])
     return bank
 
 

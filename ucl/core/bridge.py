@@ -17,12 +17,13 @@ from ucl.core.explanation import Explanation, explain_pair
 from ucl.core.fingerprint import Seal, fingerprint
 from ucl.core.gradient import attach, critic_pairs
 from ucl.core.log_sum_exp import Exponentials, LogSums, log_sums
+from ucl.core.moments import Anchors, Form, Moments
 from ucl.core.origin import Origin
 from ucl.core.precision import full_precision
 from ucl.core.pruned import PrunedResult, Pruning
 from ucl.core.readers import Rows, as_rows
 from ucl.core.reliability import EntryTrust, largest_weights, trust_entries, warn_if_thin
-from ucl.core.result import Anchors, BridgeResult, Form, Moments
+from ucl.core.result import BridgeResult
 from ucl.core.retrieval import Retrieval, merge_best
 from ucl.core.scores import (
     SMALL_SCALE,

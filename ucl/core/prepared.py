@@ -16,12 +16,13 @@ import xxhash
 from safetensors import safe_open
 from torch import Tensor
 
+from ucl.core.origin import Piece
 from ucl.errors import InputError
 from ucl.files import read_json, read_table, write_json, write_table
 from ucl.seals import KEY, check_seal
 from ucl.tensors import read_tensors, write_tensors
 
-__all__ = ["FolderWriter", "opened", "read_folder"]
+__all__ = ["FolderWriter", "opened", "read_folder", "shard_of", "shard_range"]
 
 FORMAT = "ucl-bank-2"
 DESCRIPTION, WEIGHTS, IDS = "bank.json", "weights.safetensors", "ids.parquet"
@@ -94,17 +95,33 @@ class FolderWriter:
         return {"digest": _digest(self.beside / name)}
 
 
+def shard_range(samples: int, index: int, count: int) -> tuple[int, int]:
+    """Where shard `index` of `count` begins and ends."""
+    return index * samples // count, (index + 1) * samples // count
+
+
+def shard_of(folder: Path) -> tuple[int, int] | None:
+    """Which of how many shards of a bank the folder holds; None where it holds a whole bank."""
+    about = _describe(folder)
+    return (int(about["shard"][0]), int(about["shard"][1])) if "shard" in about else None
+
+
 def read_folder(
-    folder: Path, verify: bool
+    folder: Path, verify: bool, shard: tuple[int, int] | None = None
 ) -> tuple[dict[str, Any], dict[str, list[str]], dict[str, Tensor], pa.Array | None]:
     """The description (with `digest`, of all of it), the sources of each side's rows, the weights, and the ids.
 
-    With `verify`, every file is read and compared with its digest, and rows are checked.
+    With `verify`, every file is read and compared with its digest, and rows are checked; of a shard (index and count)
+    only the files that hold its rows.
     """
     about = _describe(folder)
     names = ["for_a"] if about["shared"] else ["for_a", "for_c"]
+    first, last = shard_range(about["samples"], *(shard or (0, 1)))
+    start = 0
     for part in about["parts"]:
-        _check_part(folder / part["file"], part, dict(zip(names, about["unit"], strict=False)), verify)
+        inside = start < last and first < start + part["rows"]
+        _check_part(folder / part["file"], part, dict(zip(names, about["unit"], strict=False)), verify and inside)
+        start += part["rows"]
     weights = {}
     if "weights" in about:
         if verify:
@@ -143,6 +160,10 @@ def _describe(folder: Path) -> dict[str, Any]:
                 and all(map(_is_part, names))
             )
             sound = sound and min(sizes) > 0 and len(set(names)) == len(names)
+            sound = sound and (("shard" in about) == ("piece" in about)) and len(about.get("shard", (0, 0))) == 2
+            if "piece" in about:
+                piece = Piece(**about["piece"])
+                sound = sound and piece.stop - piece.start == samples
             if not sound or sum(sizes) != samples or sum(rows for _, rows, _ in parts) != samples:
                 raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -160,13 +160,17 @@ def sound_sums(
 
 def warn_if_thin(effective: Float[Tensor, "*s"]) -> bool:
     """Warn where most answers rest on one sample of the bank; whether it did."""
-    thin = float((effective < 2).double().mean()) if effective.numel() else 0.0
+    return warn_if_many(float((effective < 2).double().mean()) if effective.numel() else 0.0)
+
+
+def warn_if_many(thin: float) -> bool:
+    """Warn where this share of answers, that rest on one sample of the bank, is most; whether it did."""
     if thin > 0.5:
         warnings.warn(
             f"{thin:.0%} of the answers rest on one sample of the bank: their standard errors say nothing; use a "
             "larger bank, or look whether the scales are those the models were trained with",
             ThinBankWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return thin > 0.5
 

@@ -1,11 +1,9 @@
 """What the bridge answers: scores, what they are worth, and how the answers of bank shards become one."""
 
-import json
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,72 +12,18 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ucl.core.log_sum_exp import LogSums
+from ucl.core.moments import Form, KnownMoments, MergedMoments, Moments
 from ucl.core.origin import Origin, joined
-from ucl.core.prepared import opened
+from ucl.core.part_files import PartAbout, open_part, put_tile, read_about, read_sums
 from ucl.core.reliability import FEWEST, reliable, tail_length, warn_if_thin
 from ucl.errors import InputError
-from ucl.tensors import write_tensors
+from ucl.files import replacing
+from ucl.seals import seal
 
-__all__ = ["Anchors", "BridgeResult", "Form", "Moments", "merge"]
+__all__ = ["BridgeResult", "merge"]
 
-Anchors = Int[Tensor, " _f"] | None
-NAMES = ("pairs", "rows", "columns")
 # Second moments that the uncertainty needs: those of products only after normalisation, (1, 1) only with weights.
 PLAIN, NORMALIZED = [(2, 2)], [(2, 2), (2, 1), (1, 2)]
-
-
-@dataclass(frozen=True)
-class Form:
-    """What came in decides what goes out: NumPy or torch, the precision, the device."""
-
-    torch_in: bool
-    dtype: torch.dtype
-    device: torch.device
-
-    def give(self, value: Tensor) -> Any:
-        """`value` in this form; raises InputError where it leaves the range of the precision."""
-        given = value.to(self.dtype)
-        if bool(torch.isinf(given).any()):
-            raise InputError(
-                f"the answer must be within the range of {str(self.dtype)[6:]}: got {float(value.abs().max()):.3g}; "
-                "score with dtype='float64', or rescale the inputs"
-            )
-        value = given
-        return value if self.torch_in else value.detach().cpu().numpy()
-
-
-class Moments(ABC):
-    """Sums of a grid over samples i of weight w_i, of which those that are equal have the weight W_i together.
-
-    `weight` is sum_i w_i. Where no two samples are equal and there are no weights, all w_i and W_i are one.
-    """
-
-    weight: float
-    first: LogSums  # log sum_i w_i exp(S_ai + T_ci); at hand
-
-    @property
-    @abstractmethod
-    def squared_weight(self) -> float:
-        """sum_i w_i W_i: the sum of W^2 over distinct samples. May take a pass over the bank."""
-
-    @abstractmethod
-    def second(self, p: int, q: int) -> LogSums:
-        """log sum_i w_i W_i exp(p S_ai + q T_ci) for powers up to 2. May take a pass over the bank."""
-
-    @abstractmethod
-    def largest(self, i: Anchors, j: Anchors, count: int) -> Float[Tensor, "f _"]:
-        """The `count` largest of log w + S + T over samples for the entries (i, j), in descending order. A pass.
-
-        Of S alone without `j`, of T alone without `i`.
-        """
-
-    def require(self, powers: Sequence[tuple[int, int]]) -> None:  # noqa: B027, most can
-        """Raise unless these second moments can be had."""
-
-    @property
-    @abstractmethod
-    def alike(self) -> bool:
-        """Whether all samples are distinct and of weight one: squared weights are weights. Costs what they cost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,36 +153,39 @@ class BridgeResult:
         self.moments.require(_needed(normalize))
         return replace(self, normalize=normalize)
 
-    def save(self, path: str | Path) -> None:
-        """Write everything a merge needs as safetensors: how a shard's answer travels between machines."""
-        needed = [*_needed(self.normalize), *([] if self.moments.alike else [(1, 1)])]
-        known = {"first": self.moments.first} | {f"second_{p}{q}": self.moments.second(p, q) for p, q in needed}
-        tensors = {f"{which}_{name}": getattr(sums, name) for which, sums in known.items() for name in NAMES}
-        about: dict[str, Any] = {
-            "bank_size": self.bank_size,
-            "weight": self.moments.weight,
-            "squared_weight": self.moments.squared_weight,
-            "normalize": self.normalize,
-            "recomputed": self.recomputed,
-            "origin": self.origin.to_json(),
-        }
-        about |= {"dtype": str(self.form.dtype).removeprefix("torch."), "torch_in": self.form.torch_in}
-        write_tensors(tensors, path, {"ucl-result-2": json.dumps(about)})
+    def save(self, path: str | Path, *, errors: bool = True) -> None:
+        """Write what a merge needs as safetensors: how a shard's answer travels between machines.
+
+        Without `errors` the scores alone: a third of the size or less, and no more passes over the bank.
+        """
+        kept = self.kept(errors)
+        with replacing(path) as temporary:
+            with open_part(temporary, self.about(errors), kept, len(kept["first"].rows)) as file:
+                put_tile(file, kept)
+            seal(temporary)
+
+    def kept(self, errors: bool) -> dict[str, LogSums]:
+        """The sums that a file holds, by their names in it."""
+        needed = [*_needed(self.normalize), *([] if self.moments.alike else [(1, 1)])] if errors else []
+        return {"first": self.moments.first} | {f"second_{p}{q}": self.moments.second(p, q) for p, q in needed}
+
+    def about(self, errors: bool) -> PartAbout:
+        """What a file says beside them."""
+        squared = self.moments.squared_weight if errors else None
+        dtype = str(self.form.dtype).removeprefix("torch.")
+        return PartAbout(
+            self.bank_size, self.moments.weight, squared, self.normalize, dtype, self.form.torch_in, self.origin
+        )
 
     @staticmethod
     def load(path: str | Path) -> "BridgeResult":
         """Read what `save` wrote; InputError where a byte of it has changed."""
-        with opened(path, "ucl-result-2", "bridge result", "BridgeResult.save") as (file, metadata):
-            about = json.loads(metadata["ucl-result-2"])
-            names = {name.removesuffix("_pairs") for name in file.keys() if name.endswith("_pairs")}  # noqa: SIM118
-            known = {which: LogSums(**{n: file.get_tensor(f"{which}_{n}") for n in NAMES}) for which in names}
-            first = replace(known.pop("first"), recomputed=int(about["recomputed"]))
-            second = {(int(which[-2]), int(which[-1])): sums for which, sums in known.items()}
-            moments = _KnownMoments(first, second, float(about["weight"]), float(about["squared_weight"]))
-            moments.require(_needed(about["normalize"]))
-            form = Form(bool(about["torch_in"]), getattr(torch, about["dtype"]), torch.device("cpu"))
-            origin = Origin.from_json(about["origin"])
-            return BridgeResult(moments, int(about["bank_size"]), form, bool(about["normalize"]), origin)
+        about, names = read_about(path)
+        first = read_sums(path, "first")
+        second = {(int(name[-2]), int(name[-1])): read_sums(path, name) for name in names if name != "first"}
+        moments = KnownMoments(first, second, about.weight, about.squared_weight)
+        moments.require(_needed(about.normalize))
+        return BridgeResult(moments, about.bank_size, about.form, about.normalize, about.origin)
 
 
 def _needed(normalize: bool) -> list[tuple[int, int]]:
@@ -263,70 +210,5 @@ def merge(results: Sequence[BridgeResult]) -> BridgeResult:
         )
     origin = joined([result.origin for result in results])
     size = sum(result.bank_size for result in results)
-    moments = _MergedMoments([result.moments for result in results])
+    moments = MergedMoments([result.moments for result in results])
     return BridgeResult(moments, size, first.form, first.normalize, origin)
-
-
-class _KnownMoments(Moments):
-    def __init__(
-        self, first: LogSums, known: dict[tuple[int, int], LogSums], weight: float, squared_weight: float
-    ) -> None:
-        self.first, self.known, self.weight, self._squared_weight = first, known, weight, squared_weight
-
-    @property
-    def squared_weight(self) -> float:
-        return self._squared_weight
-
-    @property
-    def alike(self) -> bool:
-        return (1, 1) not in self.known
-
-    def second(self, p: int, q: int) -> LogSums:
-        return self.first if (p, q) == (1, 1) and self.alike else self.known[p, q]
-
-    def require(self, powers: Sequence[tuple[int, int]]) -> None:
-        if any(pair not in self.known for pair in powers):
-            raise InputError(
-                "this loaded result does not hold what normalisation needs: save it from a bridge with normalize=True"
-            )
-
-    def largest(self, i: Anchors, j: Anchors, count: int) -> Float[Tensor, "f _"]:
-        raise InputError(
-            "a loaded result does not hold its bank's largest weights: ask for `reliable` before saving it"
-        )
-
-
-class _MergedMoments(Moments):
-    def __init__(self, parts: list[Moments]) -> None:
-        self.parts = parts
-        self.first = reduce(_add, (part.first for part in parts))
-        self.weight = sum(part.weight for part in parts)
-        self.known: dict[tuple[int, int], LogSums] = {}
-
-    @property
-    def squared_weight(self) -> float:
-        return sum(part.squared_weight for part in self.parts)
-
-    @property
-    def alike(self) -> bool:
-        return all(part.alike for part in self.parts)
-
-    def second(self, p: int, q: int) -> LogSums:
-        if (p, q) == (1, 1) and self.alike:
-            return self.first
-        if (p, q) not in self.known:
-            self.known[p, q] = reduce(_add, (part.second(p, q) for part in self.parts))
-        return self.known[p, q]
-
-    def require(self, powers: Sequence[tuple[int, int]]) -> None:
-        for part in self.parts:
-            part.require(powers)
-
-    def largest(self, i: Anchors, j: Anchors, count: int) -> Float[Tensor, "f _"]:
-        found = torch.cat([part.largest(i, j, count) for part in self.parts], 1)
-        return found.topk(min(count, found.shape[1]), dim=1).values
-
-
-def _add(x: LogSums, y: LogSums) -> LogSums:
-    sums = {name: torch.logaddexp(getattr(x, name), getattr(y, name)) for name in NAMES}
-    return LogSums(**sums, recomputed=x.recomputed + y.recomputed)

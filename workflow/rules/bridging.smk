@@ -24,6 +24,10 @@ experiment(
 SETS = [f"results/bridging/{suite}/seed{seed}" for suite in SUITES for seed in SUITE_SEEDS[suite]]
 
 
+scattergather:
+    folder=PARAMS.bridging.bank_shards,
+
+
 wildcard_constraints:
     suite=r"digits|recorded_digits|audioset|folder",
     trained=r"digits|recorded_digits",
@@ -107,6 +111,25 @@ use rule train_pairwise_digits as train_joint_digits with:
         "Training the joint models of {wildcards.trained}, seed {wildcards.seed}, and embedding all items"
 
 
+rule score_bridging_shard:
+    input:
+        table="results/bridging/folder/items.parquet",
+        stores=[f"results/bridging/folder/seed0/stores/{name}.parquet" for name in SUITE_STORES.get("folder", [])],
+    output:
+        temp(directory("results/bridging/folder/seed0/shards/{scatteritem}")),
+    log:
+        "results/logs/bridging/folder/score_{scatteritem}.log",
+    benchmark:
+        "results/benchmarks/bridging/folder/score_{scatteritem}.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1
+    message:
+        "Scoring the suite folder, shard {wildcards.scatteritem} of its banks"
+    script:
+        "../scripts/bridging/score_shard.py"
+
+
 rule score_bridging:
     input:
         table="results/bridging/{suite}/items.parquet",
@@ -114,6 +137,11 @@ rule score_bridging:
             f"results/bridging/{wildcards.suite}/seed{wildcards.seed}/stores/{name}.parquet"
             for name in SUITE_STORES[wildcards.suite]
         ],
+        shards=lambda wildcards: (
+            gather.folder("results/bridging/folder/seed0/shards/{scatteritem}")
+            if wildcards.suite == "folder" and PARAMS.bridging.bank_shards > 1
+            else []
+        ),
     output:
         recall="results/bridging/{suite}/seed{seed}/recall.parquet",
         banks="results/bridging/{suite}/seed{seed}/banks.parquet",

@@ -1,11 +1,14 @@
 # Shared by all experiments - the checked parameters, what is reported, and the code that a result depends on.
 import configparser
+import csv
 import fcntl
 import hashlib
 import json
 import os
 import sys
 import tokenize
+
+from snakemake.resources import Resources
 
 from ucl.errors import InputError
 from ucl.experiments.params import read_yaml, validate
@@ -22,6 +25,7 @@ except InputError as error:
     sys.exit(str(error))
 
 ROOT = Path(workflow.basedir)
+os.environ.update(UCL_ROOT=str(ROOT))  # for workflow/envs/ucl.yaml
 EXPERIMENTS = {}  # name -> figures and tables, in the order of the report; filled in by the experiments' rule files
 
 
@@ -86,6 +90,32 @@ def add_code(rules):
             own.set_params(code=code_digest(ROOT / "workflow/rules" / str(own.script), *named))
 
 
+# Rules by their verb that only copy, fetch, log or render run where `snakemake` does, on a cluster too: there is the
+# network, their seconds are fewer than a job's wait, and one process alone writes the database of runs.
+LOCAL = ["pull", "fetch", "read", "list", "tabulate", "collect", "draw", "write", "track", "report"]
+# A job may need more than was measured: other parameters, another machine, a busy one. It is given this much more memory
+# and time, twice that where only the demo was measured, and more memory with every attempt (profiles/slurm: retries).
+MORE_MEMORY, MORE_MEGABYTES, MORE_TIME, FEWEST_MINUTES = 1.5, 500, 4, 15
+NOT_MEASURED = {"megabytes": 4000, "seconds": 3600, "scale": "paper"}
+with open(ROOT / "workflow/measured.csv") as table:  # of `python -m bench.job_needs`
+    MEASURED = {row["rule"]: row for row in csv.DictReader(table)}
+
+
+def add_needs(rules):
+    """State what each rule's jobs need: `mem_mb`, and `runtime` in minutes."""
+    for own in rules:
+        if own.script:
+            row = MEASURED.get(own.name, NOT_MEASURED)
+            megabytes, seconds, unsure = int(row["megabytes"]), int(row["seconds"]), 1 + (row["scale"] == "demo")
+            runtime = max(FEWEST_MINUTES, unsure * MORE_TIME * seconds // 60)
+            memory = round(unsure * MORE_MEMORY * megabytes + MORE_MEGABYTES)
+            own.resources.update(Resources.from_mapping({"mem_mb": by_attempt(memory), "runtime": runtime}))
+
+
+def by_attempt(memory):
+    return lambda wildcards, attempt: attempt * memory
+
+
 def tell_code():
     """Keep `results/code/<experiment>.json` up to date, a digest of its code, and `report.json`, of the page's.
 
@@ -140,14 +170,17 @@ def discard_empty_files():
 def lock_folder():
     """Hold the working directory for as long as this process lives.
 
-    Snakemake's own lock outlives a killed process and would stop the next run; the kernel frees this one.
+    Snakemake's own lock outlives a killed process and would stop the next run; the kernel frees this one. On a shared
+    file system (NFS 3 and 4 with locks) it holds for all machines.
     """
     Path(".snakemake").mkdir(exist_ok=True)
     handle = open(".snakemake/ucl.lock", "w")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         sys.exit(f"another snakemake works in {os.getcwd()}: wait for it, or stop it")
+    except OSError as error:  # some shared file systems are mounted without
+        print(f"{os.getcwd()} takes no locks ({error.strerror}): run one snakemake at a time there", file=sys.stderr)
     return handle
 
 

@@ -28,6 +28,8 @@ rule pull_data:
         "../envs/ucl.yaml"
     params:
         root=os.path.relpath(ROOT),
+        # What is written beside the receipt: no output, which Snakemake would delete when a job fails.
+        data=lambda wildcards: in_root(f"data/{wildcards.tracked}"),
     message:
         "Fetching data/{wildcards.tracked}, from the DVC remote if there is one, else from upstream"
     script:

@@ -99,6 +99,8 @@ rule solve_maze:
         "results/logs/maze/{maze}/solve.log",
     benchmark:
         "results/benchmarks/maze/{maze}/solve.tsv"
+    group:
+        "maze"
     conda:
         "../envs/ucl.yaml"
     params:
@@ -122,6 +124,8 @@ rule test_maze:
         "results/logs/maze/{maze}/test.log",
     benchmark:
         "results/benchmarks/maze/{maze}/test.tsv"
+    group:
+        "maze"
     conda:
         "../envs/ucl.yaml"
     params:

@@ -11,6 +11,10 @@ wildcard_constraints:
     joint="|".join(SCALING_MODELS),
 
 
+scattergather:
+    scaling=PARAMS.scaling.bank_shards,
+
+
 rule scaling:
     input:
         shown("scaling"),
@@ -32,17 +36,43 @@ rule embed_scaling:
     resources:
         gpu=1,
     params:
-        section=PARAMS.scaling.model_dump(),
+        # In how many shards banks are scored is nothing to a training.
+        section=PARAMS.scaling.model_copy(update={"bank_shards": 1}).model_dump(),
     message:
         "Training the joint model {wildcards.joint} and embedding its candidates and its bank"
     script:
         "../scripts/scaling/embed.py"
 
 
+rule score_scaling_shard:
+    input:
+        embeddings=lambda wildcards: PARAMS.scaling.files.get(
+            wildcards.joint, f"results/scaling/{wildcards.joint}/embeddings.safetensors"
+        ),
+    output:
+        temp(directory("results/scaling/{joint}/shards/{scatteritem}")),
+    log:
+        "results/logs/scaling/score_{joint}_{scatteritem}.log",
+    benchmark:
+        "results/benchmarks/scaling/score_{joint}_{scatteritem}.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1
+    params:
+        section=PARAMS.scaling.part(ScalingRun),
+    message:
+        "Scoring {wildcards.joint}, shard {wildcards.scatteritem} of its banks"
+    script:
+        "../scripts/scaling/score_shard.py"
+
+
 rule score_scaling:
     input:
         embeddings=lambda wildcards: PARAMS.scaling.files.get(
             wildcards.joint, f"results/scaling/{wildcards.joint}/embeddings.safetensors"
+        ),
+        shards=(
+            [] if PARAMS.scaling.bank_shards == 1 else gather.scaling("results/scaling/{{joint}}/shards/{scatteritem}")
         ),
     output:
         "results/scaling/{joint}/scores.parquet",

@@ -70,6 +70,8 @@ rule train_synthetic:
         "results/benchmarks/{study}/{setting}/train_{model}.tsv"
     wildcard_constraints:
         model="cosine|dot|l2|ground_truth",
+    group:
+        "synthetic"
     conda:
         "../envs/ucl.yaml"
     threads: 1  # stacked layers are small: two jobs beside each other beat one job on two threads
@@ -96,6 +98,8 @@ rule score_synthetic:
         "results/benchmarks/{study}/{setting}/score_{protocol}_{model}.tsv"
     wildcard_constraints:
         model="cosine|dot|l2|ground_truth",
+    group:
+        "synthetic"
     conda:
         "../envs/ucl.yaml"
     threads: 1

@@ -65,6 +65,7 @@ class Bridging(Section):
     voices: HeldOut = Field(description="suite digits: synthetic voices")
     speakers: HeldOut = Field(description="suite recorded_digits: people")
     shown_misses: Annotated[int, Field(ge=0)] = Field(description="queries on the gallery page that LogSumExp misses")
+    bank_shards: Count = Field(description="suite folder: jobs that score the banks, each a part; results are the same")
 
 
 class PretrainedModel(Section):

@@ -8,7 +8,9 @@ Items: id, modality, split, label (what makes two items match; null where nothin
 in the bank of its modality), source (for people). Queries and candidates are the labelled items of the test split.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
 
 import pandas as pd
 import torch
@@ -18,6 +20,7 @@ from torch import Tensor
 from ucl.core.bank import Bank
 from ucl.core.bridge import Bridge
 from ucl.core.critics import Cosine
+from ucl.core.result import BridgeResult, merge
 from ucl.errors import InputError
 from ucl.experiments.bridging.suite import TASKS, Suite, Task
 from ucl.runtime import generator
@@ -25,18 +28,30 @@ from ucl.statistics.retrieval import KS, candidate_sets, recall, sample_sets
 from ucl.statistics.sphere_laws import uniform_sphere
 from ucl.statistics.uniformity import published_ks, sphericity
 
-__all__ = ["METHODS", "PAIRED", "bridge", "evaluate", "evaluate_bank_sizes", "scores_of", "uniformity_of_banks"]
+__all__ = [
+    "METHODS", "PAIRED", "bridge", "evaluate", "evaluate_bank_sizes", "merge_shards", "score_shard", "scores_of",
+    "uniformity_of_banks",
+]  # fmt: skip
 
 METHODS = ("direct_disparate", "monte_carlo_disparate", "direct_joint", "monte_carlo_joint", "ground_truth")
 # The ImageBind role on images and texts, which it was trained on (as the original was): a baseline of Fig. 6.
 PAIRED = "direct_joint_paired"
+MONTE_CARLO: dict[str, Callable[[Task], tuple[str, str]]] = {  # the models of (query, middle) and (middle, candidate)
+    "monte_carlo_disparate": lambda task: (task.first, task.second),
+    "monte_carlo_joint": lambda task: (task.joint, task.joint),
+}
 ISOMETRIES = 20  # ways to lay one space into another over which the direct comparison of unlike spaces is averaged
 
 
 # --- scores ------------------------------------------------------------------------------------------------------
 
 
-def scores_of(suite: Suite, task: Task, method: str, seed: int = 0) -> Iterator[Float[Tensor, "n k"]]:
+Merged = Mapping[tuple[str, str], Tensor]  # scores by task and method, where the bank was scored in shards
+
+
+def scores_of(
+    suite: Suite, task: Task, method: str, seed: int = 0, merged: Merged | None = None
+) -> Iterator[Float[Tensor, "n k"]]:
     """Score matrices of all queries against all candidates; none where the suite lacks the models.
 
     One matrix, but for the direct comparison of spaces of different width, which have no axes in common: there one per
@@ -49,26 +64,45 @@ def scores_of(suite: Suite, task: Task, method: str, seed: int = 0) -> Iterator[
         for x, y in _in_one_space(a, c, seed):
             yield Cosine.similarity(x, y)
     elif method == "monte_carlo_disparate" and disparate:
-        yield (
-            bridge(suite, task, task.first, task.second)
-            .score(
-                suite.rows(task.first, task.query, query),
-                suite.rows(task.second, task.candidate, candidate),
-                progress=False,
-            )
-            .scores
-        )
+        yield merged[task.name, method] if merged else monte_carlo(suite, task, method).scores
     elif method in ("direct_joint", "monte_carlo_joint") and suite.has(task.joint, task.query, task.candidate):
         a, c = suite.rows(task.joint, task.query, query), suite.rows(task.joint, task.candidate, candidate)
         if method == "direct_joint":
             yield Cosine.similarity(a, c)
         elif suite.has(task.joint, task.middle):
-            yield bridge(suite, task, task.joint, task.joint).score(a, c, progress=False).scores
+            yield merged[task.name, method] if merged else monte_carlo(suite, task, method).scores
     elif method in ("ground_truth", PAIRED):
         model = task.truth if method == "ground_truth" else "joint_image"
         if suite.has(model, task.query, task.candidate) and (method != PAIRED or task.middle == "audio"):
             a, c = suite.rows(model, task.query, query), suite.rows(model, task.candidate, candidate)
             yield Cosine.similarity(a, c)
+
+
+def monte_carlo(suite: Suite, task: Task, method: str, shard: tuple[int, int] = (0, 1)) -> BridgeResult:
+    """The answer of a Monte Carlo method over the bank of a task, or over a shard of it (its number, how many)."""
+    first, second = MONTE_CARLO[method](task)
+    over = bridge(suite, task, first, second)
+    if shard[1] > 1:
+        over = Bridge(over.ab, over.bc, over.bank.shard(*shard), normalize=over.normalize)
+    query, candidate = list(suite.tested(task.query)["id"]), list(suite.tested(task.candidate)["id"])
+    a, c = suite.rows(first, task.query, query), suite.rows(second, task.candidate, candidate)
+    return over.score(a, c, progress=False)
+
+
+def score_shard(suite: Suite, shard: tuple[int, int], folder: Path) -> None:
+    """The answers of all tasks and Monte Carlo methods over one shard of their banks, as files for `merge_shards`."""
+    for task, method in product(TASKS, MONTE_CARLO):
+        first, second = MONTE_CARLO[method](task)
+        sides = suite.has(first, task.query, task.middle) and suite.has(second, task.middle, task.candidate)
+        if sides and len(suite.tested(task.query)) and len(suite.tested(task.candidate)):
+            monte_carlo(suite, task, method, shard).save(folder / f"{task.name}.{method}.safetensors", errors=False)
+
+
+def merge_shards(folders: Sequence[str | Path]) -> Merged:
+    """The scores over whole banks, from the folders of all shards."""
+    names = sorted(path.name for path in Path(folders[0]).glob("*.safetensors"))
+    found = {tuple(name.split(".")[:2]): [BridgeResult.load(Path(f) / name) for f in folders] for name in names}
+    return {(task, method): merge(parts).scores for (task, method), parts in found.items()}
 
 
 def bridge(suite: Suite, task: Task, first: str, second: str, ids: Sequence[str] | None = None) -> Bridge:
@@ -97,7 +131,7 @@ def _in_one_space(
 # --- recall ---------------------------------------------------------------------------------------
 
 
-def evaluate(suite: Suite, sizes: Sequence[int], draws: int, seed: int) -> pd.DataFrame:
+def evaluate(suite: Suite, sizes: Sequence[int], draws: int, seed: int, merged: Merged | None = None) -> pd.DataFrame:
     """Recall of every task and method among each number of candidates, the mean over `draws` candidate sets.
 
     Columns: task, through, method, candidates, queries, recall_at_1, recall_at_5, recall_at_10.
@@ -109,7 +143,7 @@ def evaluate(suite: Suite, sizes: Sequence[int], draws: int, seed: int) -> pd.Da
             continue
         sets = {size: sample_sets(queries, candidates, size, draws, seed) for size in sizes}
         for method in (*METHODS, PAIRED):
-            found = list(scores_of(suite, task, method, seed))
+            found = list(scores_of(suite, task, method, seed, merged))
             for size, drawn in sets.items():
                 if found and drawn:
                     values = torch.stack([recall(scores, one) for scores in found for one in drawn]).mean(0)
@@ -120,7 +154,14 @@ def evaluate(suite: Suite, sizes: Sequence[int], draws: int, seed: int) -> pd.Da
 
 
 def evaluate_bank_sizes(
-    suite: Suite, sizes: Sequence[int], size: int, *, bank_draws: int, draws: int, seed: int
+    suite: Suite,
+    sizes: Sequence[int],
+    size: int,
+    *,
+    bank_draws: int,
+    draws: int,
+    seed: int,
+    merged: Merged | None = None,
 ) -> pd.DataFrame:
     """Recall of audio to image by Monte Carlo as the bank of texts grows from a few phrases to all of them.
 
@@ -130,14 +171,16 @@ def evaluate_bank_sizes(
     task = TASKS[0]
     queries, candidates = suite.tested(task.query), suite.tested(task.candidate)
     labels = queries["label"].tolist(), candidates["label"].tolist()
-    models = {"monte_carlo_disparate": (task.first, task.second), "monte_carlo_joint": (task.joint, task.joint)}
-    rows = []
-    for ids, sets in _banks(suite.bank_ids(task.middle), sizes, labels, size, bank_draws, draws, seed):
-        for method, (first, second) in models.items():
+    everything, rows = suite.bank_ids(task.middle), []
+    for ids, sets in _banks(everything, sizes, labels, size, bank_draws, draws, seed):
+        for method, models in MONTE_CARLO.items():
+            first, second = models(task)
             if sets and suite.has(first, task.middle) and suite.has(second, task.middle):
                 a = suite.rows(first, task.query, queries["id"].tolist())
                 c = suite.rows(second, task.candidate, candidates["id"].tolist())
-                scores = bridge(suite, task, first, second, ids).score(a, c, progress=False).scores
+                known = (merged or {}).get((task.name, method)) if len(ids) == len(everything) else None
+                over = bridge(suite, task, first, second, ids)
+                scores = over.score(a, c, progress=False).scores if known is None else known
                 values = torch.stack([recall(scores, one) for one in sets]).mean(0).tolist()
                 names = {"method": method, "bank": len(ids), "queries": len(queries)}
                 rows.append(names | {f"recall_at_{k}": v for k, v in zip(KS, values, strict=True)})

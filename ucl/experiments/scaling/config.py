@@ -56,6 +56,7 @@ class Scaling(ScalingRun):
     batch_size: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch")
     learning_rate: Positive = Field(description="learning rate of Adam")
     decay_epoch: Count = Field(description="epoch from which the learning rate is a tenth; `epochs`: never")
+    bank_shards: Count = Field(description="jobs that score a model's banks, each a part of them; results are the same")
 
     def training(self, model: str) -> GaussianTraining:
         """How one of the models is trained: a single seed of the Gaussian world."""

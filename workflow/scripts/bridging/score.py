@@ -11,9 +11,16 @@ start(snakemake)
 section, seed = snakemake.params.section, int(snakemake.wildcards.seed)
 suite = read_suite(snakemake.input.table, Path(snakemake.input.stores[0]).parent)
 sizes = section["candidates"]
-write_parquet(scoring.evaluate(suite, sizes, section["draws"], seed), snakemake.output.recall)
+merged = scoring.merge_shards(snakemake.input.shards) if snakemake.input.shards else None
+write_parquet(scoring.evaluate(suite, sizes, section["draws"], seed, merged), snakemake.output.recall)
 banks = scoring.evaluate_bank_sizes(
-    suite, section["bank_sizes"], sizes[0], bank_draws=section["bank_draws"], draws=section["draws"], seed=seed
+    suite,
+    section["bank_sizes"],
+    sizes[0],
+    bank_draws=section["bank_draws"],
+    draws=section["draws"],
+    seed=seed,
+    merged=merged,
 )
 write_parquet(banks, snakemake.output.banks)
 write_parquet(scoring.uniformity_of_banks(suite, seed), snakemake.output.uniformity)

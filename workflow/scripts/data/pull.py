@@ -33,5 +33,6 @@ def remote_reader(root):
 
 
 source = read_pointer(snakemake.input.pointer)
+assert source.path == Path(snakemake.params.data)  # what the rule says it writes
 come_from = pull(source, remote_reader(snakemake.params.root))
 write_json({"path": str(source.path), "md5": source.md5, "from": come_from}, snakemake.output[0])

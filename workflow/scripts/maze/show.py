@@ -1,5 +1,7 @@
 """Weights of the fork -> walks, critic maps, representations, and scores with banks of several sizes."""
 
+from pathlib import Path
+
 from ucl.experiments.maze import example, showcase
 from ucl.experiments.maze.scoring import Test, read_data, score_banks
 from ucl.files import write_parquet
@@ -12,7 +14,7 @@ from ucl.tensors import read_tensors
 start(snakemake)
 params, section = snakemake.params, dict(snakemake.params.section)
 layout = layouts.get(example.MAZE)
-futures, _, tokenizer = read_data(example.MAZE, "results/maze/data")
+futures, _, tokenizer = read_data(example.MAZE, Path(snakemake.input[0]).parents[4])
 model = MazeModel.from_tensors(read_tensors(snakemake.input.weights[0]), params.critic)
 bank = sample_bank(futures, section.pop("bank"), params.discount)
 sees = (layout, model, tokenizer)

@@ -1,5 +1,7 @@
 """Weights, exact occupancies -> scores of every policy on every instruction of one maze."""
 
+from pathlib import Path
+
 from ucl.experiments.maze.scoring import Test, read_data, score_policies
 from ucl.files import write_parquet
 from ucl.maze import layouts
@@ -10,7 +12,7 @@ from ucl.tensors import read_tensors
 
 start(snakemake)
 maze, section = snakemake.wildcards.maze, dict(snakemake.params.section)
-futures, _, tokenizer = read_data(maze, "results/maze/data")
+futures, _, tokenizer = read_data(maze, Path(snakemake.input[0]).parents[4])
 bank = sample_bank(futures, section.pop("bank"), snakemake.params.discount)
 model = MazeModel.from_tensors(read_tensors(snakemake.input.weights), snakemake.params.critic)
 exact = read_tensors(snakemake.input.occupancy[0])

@@ -8,4 +8,5 @@ from ucl.tensors import read_tensors
 
 start(snakemake)
 params = ScalingRun.model_validate(snakemake.params.section)
-write_parquet(score_model(params, read_tensors(snakemake.input.embeddings)), snakemake.output[0])
+table = score_model(params, read_tensors(snakemake.input.embeddings), shards=snakemake.input.shards)
+write_parquet(table, snakemake.output[0])
