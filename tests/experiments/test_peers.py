@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from matplotlib.axes import Axes
 from scipy import stats
 
-from ucl.experiments.peers import scoring, training
+from ucl.experiments.peers import figures, scoring, training
 from ucl.experiments.peers import summary as summaries
 from ucl.experiments.peers.config import Peers
 from ucl.experiments.peers.methods import OF_WORLDS
@@ -113,3 +114,17 @@ def test_the_committed_page_follows_from_the_committed_numbers(tmp_path):
     write(summary, verdicts, section, tmp_path / "page.md")
     committed = Path("docs/which-bridge.md").read_text(encoding="utf-8")
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == committed
+
+
+def test_the_map_of_losses_leaves_a_world_without_a_best_grey(tmp_path, monkeypatch) -> None:
+    shown = []
+    monkeypatch.setattr(Axes, "imshow", lambda self, values, **_: shown.append(values))
+    entry = lambda recall: {"recall_at_1": recall, "ci95": 0.01}  # noqa: E731
+    references = {"bayes": entry(0.99), "ground_truth": entry(0.9), "ceiling": entry(0.95)}
+    metrics = {
+        "disparate": {"direct": entry(0.1), "monte_carlo": entry(0.4), "c_mcr": entry(0.6)} | references,
+        "xor": {"direct": entry(0.26), "monte_carlo": entry(0.25)} | references,
+    }
+    figures.draw_losses(metrics, tmp_path / "losses", candidates=4)
+    assert shown[0][:, 0].tolist() == pytest.approx([0.5, 0.2, 0.0])
+    assert np.isnan(shown[0][:, 1]).all()

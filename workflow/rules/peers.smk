@@ -4,7 +4,7 @@ from ucl.experiments.scenes import SCENES
 
 experiment(
     "peers",
-    figures=["peers"],
+    figures=["peers", "peers_losses"],
     tables=["peers", "peers_all"],
 )
 

@@ -31,7 +31,7 @@ def claims(metrics: Mapping[str, Any], params: Mapping[str, Any], csv: Callable[
         f"Where the truth is known, normalising a score per anchor nowhere costs more than {HARM}.",
         verdict(every(harmless)),
         f"gains {min(gains.values()):.2f} to {max(gains.values()):.2f} over {len(worlds)} worlds",
-        "peers",
+        "peers_losses",
         new=True,
     )
     if not all("distilled" in methods for methods in worlds.values()):
@@ -46,7 +46,7 @@ def _one_for_all(table: pd.DataFrame, seeds: int) -> Claim:
         "The distilled bridge, two maps that any vector index holds, is level with the best bridge of each world.",
         verdict(of_seeds(bool(behind.max() <= BEHIND), seeds)),
         f"behind by {behind.max():.3f} at most, {behind.mean():.3f} in the mean of {len(behind)} worlds",
-        "peers",
+        "peers_losses",
         new=True,
     )
 
@@ -61,7 +61,7 @@ def _two_black_boxes(worlds: Mapping[str, Mapping[str, Interval]]) -> list[Claim
             "Held out, two black boxes are better joined by the distilled bridge than by LogSumExp.",
             verdict(above(own["distilled"], own["monte_carlo_normalized"])),
             f"{told(own['distilled'])} distilled, {told(own['monte_carlo_normalized'])} LogSumExp",
-            "peers",
+            "peers_losses",
             new=True,
         )
     ]
