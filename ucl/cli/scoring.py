@@ -54,8 +54,8 @@ def score(
 
     outputs.check_suffix(out)
     check_apart(out, a, c, bank, bank_for_c)
-    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize)
     queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
+    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize, queries, candidates)
     outputs.check_grid(len(queries), len(candidates))
     with replacing(out) as temporary, answers.told():  # opened first: a place that cannot be written to is told at once
         result = bridge.score(inputs.load(queries, device), inputs.load(candidates, device), progress=progress)
@@ -94,8 +94,8 @@ def retrieve(
     if out is not None:
         answers.check_suffix(out)
         check_apart(out, a, c, bank, bank_for_c)
-    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize)
     queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
+    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize, queries, candidates)
     named = inputs.names(queries), inputs.names(candidates)
     with replacing(out) if out else nullcontext() as temporary:
         with answers.told():
@@ -134,8 +134,8 @@ def explain(
     """
     from ucl.cli import inputs
 
-    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, False)
     queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
+    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, False, queries, candidates)
     i, j = inputs.row_of(queries, a_id), inputs.row_of(candidates, c_id)
     found = bridge.explain(queries.read(i, i + 1), candidates.read(j, j + 1), min(top, len(bridge.bank)))
     shown = zip(found.names, found.shares, found.scores_ab, found.scores_bc, strict=True)
@@ -172,8 +172,8 @@ def build(
     from ucl.core.bank import Bank
 
     check_apart(out, for_a, for_c)
-    critics = inputs.critic(ab, ab_scale, "ab"), inputs.critic(bc, bc_scale, "bc")
     given = Bank(for_a, for_c)
+    critics = inputs.critics(given, ab, ab_scale, bc, bc_scale)
     with outputs.telling(out):
         bank = given.prepare(*critics, out, progress=progress)
     about = {"samples": len(bank), "blocks": len(bank.cuts or []), "shared": bank.shared, "out": str(out)}

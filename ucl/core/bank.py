@@ -40,8 +40,6 @@ class Bank:
     are equal are one sample with the sum of their weights (see `ucl.core.result`); none are dropped. `ids` [M] are what
     the samples are called, strings or whole numbers; by default what the `id` of a file says.
 
-    `ids` [M] are what the samples are called (strings or whole numbers); by default what a file's `id` holds.
-
     **A bank is a view.** It copies nothing and holds what the given arrays, tensors and files hold: scores always
     describe what is there when `score` is called, also after a change in place (a bank that is being learned). What is
     remembered (rows of norm one, which rows are equal) is kept under a fingerprint of all numbers, taken anew at every
@@ -324,6 +322,7 @@ class Bank:
                 "shared": self.shared and type(ab) is type(bc),
                 "critics": [[critic.name, critic.number] for critic in (ab, bc)],
                 "sizes": sizes,
+                "metadata": [dict(rows.metadata) for rows in (self.for_a, self.for_c)],
             }
             if writer is not None:
                 writer.finish(about, weights, ids)
@@ -373,6 +372,8 @@ class _Part:
 
 def _assemble(about: dict[str, Any], rows: dict[str, Rows], weights: dict[str, Tensor], ids: pa.Array | None) -> Bank:
     bank = Bank(rows["for_a"], rows.get("for_c"), weights=weights.get("weights"), ids=ids)
+    for side, metadata in zip((bank.for_a, bank.for_c), about.get("metadata", ()), strict=False):
+        side.metadata = metadata
     bank.unit = (bool(about["unit"][0]), bool(about["unit"][1]))
     bank.cuts = np.cumsum(about["sizes"]).tolist()
     bank.critics = tuple((str(kind), float(scale)) for kind, scale in about["critics"])

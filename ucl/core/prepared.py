@@ -143,6 +143,7 @@ def _describe(folder: Path) -> dict[str, Any]:
                 and all(map(_is_part, names))
             )
             sound = sound and min(sizes) > 0 and len(set(names)) == len(names)
+            sound = sound and all(isinstance(said, dict) for said in about.get("metadata", ()))
             if not sound or sum(sizes) != samples or sum(rows for _, rows, _ in parts) != samples:
                 raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError):
