@@ -16,7 +16,9 @@ TOLD = 5  # failures that are told at once
 def embed(
     source: Annotated[
         Path,
-        typer.Argument(help="A folder of pictures or sounds, or texts: a .txt (one a line), a .csv (column text)."),
+        typer.Argument(
+            help="A folder of pictures or sounds, or texts: a .txt (one a line), a .csv (column `text` or `caption`)."
+        ),
     ],
     model: Annotated[str, typer.Option(help="LIBRARY:MODEL:WEIGHTS, by the names that params.yaml has for `media`.")],
     out: Annotated[

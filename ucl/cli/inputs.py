@@ -182,6 +182,10 @@ def load(given: Rows, device: str) -> Tensor:
 def bank(source: str, for_c: str | None) -> Bank:
     """A bank from files, or one that was built."""
     folder = Path(source)
+    if folder.suffix in (".txt", ".csv"):
+        raise InputError(
+            f"--bank: {source} holds texts: embed them by both models first, `ucl embed {source} ...` twice"
+        )
     if not folder.is_dir():
         return Bank(source, for_c)
     if for_c is not None:

@@ -80,8 +80,11 @@ def search(
 
 def _check(query: str, candidates: str, bank: str | None, html: Path | None, indexed: bool, embedded: bool) -> None:
     """Raise where what is given does not make a search."""
+    from ucl.cli.paths import file_of
     from ucl.errors import InputError
 
+    if not file_of(candidates).exists():
+        raise InputError(f"no such file or folder: {candidates}; expected what `ucl embed` or `ucl index build` wrote")
     if indexed and html is not None:
         raise InputError(f"--html needs candidates that `ucl embed` wrote: got the index {candidates}")
     if embedded and not indexed:

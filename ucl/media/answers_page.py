@@ -15,7 +15,7 @@ import soundfile
 from ucl.files import write_text
 from ucl.media.base import MediaError
 from ucl.media.collection import NAMES
-from ucl.media.decode import read_audio, read_image
+from ucl.media.decode import read_audio, read_image, sampling_rate
 from ucl.media.search import Answers, Item
 from ucl.reporting.document import data_uri, document
 
@@ -37,7 +37,8 @@ h3 { margin: .5rem 0 .1rem; font-size: .95rem; overflow-wrap: anywhere; } p { ma
 .why span { position: relative; overflow-wrap: anywhere; }
 """
 SIDE = 480  # pixels of a copy, at most
-RATE, SECONDS = 24_000, 30  # of a copy of a sound, at most
+RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # that an MP3 can have
+SECONDS = 30  # of a copy of a sound, at most
 ABOUT = (
     "A score is the log of how much likelier query and answer come together than by chance, up to a constant, ± its "
     "standard error over draws of the bank; the bars are the bank's samples that carry it, with their shares. A score "
@@ -116,7 +117,9 @@ def _picture(path: Path) -> str:
 
 def _sound(path: Path) -> tuple[str, bool]:
     """The beginning of a sound as MP3, which every browser plays, and whether there is more of it."""
-    samples = read_audio(path, RATE)
+    rate = sampling_rate(path)
+    rate = rate if rate in RATES else RATES[-1]
+    samples = read_audio(path, rate)
     file = io.BytesIO()
-    soundfile.write(file, samples[: SECONDS * RATE].clip(-1, 1), RATE, format="MP3")
-    return data_uri("audio/mpeg", file.getvalue()), len(samples) > SECONDS * RATE
+    soundfile.write(file, samples[: SECONDS * rate].clip(-1, 1), rate, format="MP3")
+    return data_uri("audio/mpeg", file.getvalue()), len(samples) > SECONDS * rate

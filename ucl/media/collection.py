@@ -22,7 +22,9 @@ __all__ = ["NAMES", "Collection", "kind_of", "read_collection", "state_of"]
 TEXTS = (".txt", ".csv")
 EMBEDDINGS = (".parquet", ".npy", ".npz", ".safetensors")
 NAMES: dict[Modality, str] = {"image": "pictures", "audio": "sounds", "text": "texts"}
-KINDS = "a folder of pictures or sounds, one of them, or texts: a .txt (one a line) or a .csv (column `text`)"
+KINDS = (
+    "a folder of pictures or sounds, one of them, or texts: a .txt (one a line) or a .csv (column `text` or `caption`)"
+)
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _of_texts(path: Path) -> Collection:
     texts = [text.strip() for text in (_csv_texts(path) if path.suffix.lower() == ".csv" else _lines(path))]
     items = {text: text for text in texts if text}
     if not items:
-        raise InputError(f"{path}: no text in it; expected one a line, or a column `text` of a .csv")
+        raise InputError(f"{path}: no text in it; expected one a line, or a column `text` or `caption` of a .csv")
     repeats = sum(map(bool, texts)) - len(items)
     return Collection("text", items, None, {"repeated texts": repeats} if repeats else {})
 
@@ -138,12 +140,13 @@ def _csv_texts(path: Path) -> list[str]:
         header, *rows = [row for row in reader if row] or [[]]
     except csv.Error as error:
         raise InputError(f"{path}:{reader.line_num}: {one_line(error)}") from None
-    if header.count("text") != 1:
-        raise InputError(f"{path}:1: expected one column `text`, got {','.join(header)!r:.80}")
+    columns = [place for place, name in enumerate(header) if name in ("text", "caption")]
+    if len(columns) != 1:
+        raise InputError(f"{path}:1: expected one column `text` or `caption`, got {','.join(header)!r:.80}")
     wrong = next((i for i, row in enumerate(rows, 2) if len(row) != len(header)), None)
     if wrong is not None:
         raise InputError(f"{path}: row {wrong}: expected {len(header)} fields, as in the header")
-    return [row[header.index("text")] for row in rows]
+    return [row[columns[0]] for row in rows]
 
 
 def _listed(modalities: Several[Modality]) -> str:

@@ -32,7 +32,7 @@ __all__ = ["FAILURES", "embed", "encode_batches"]
 
 FAILURES = ["id", "path", "reason"]
 BATCHES_AHEAD = 2
-SHARD = 256  # items, at most; what a killed run loses
+SHARD = 32  # items of a shard, or one batch, if that is more: what a killed run loses
 
 Failure = tuple[str, str, str]  # id, path, reason
 

@@ -11,7 +11,7 @@ import torch
 from ucl.errors import InputError
 from ucl.files import write_text
 from ucl.media.base import Encoder, EncoderInfo
-from ucl.media.collection import Collection
+from ucl.media.collection import NAMES, Collection
 from ucl.media.embed import FAILURES, embed
 from ucl.media.store import Made, State, Store, merge_stores, read_info, read_made, read_store, write_store
 
@@ -39,9 +39,7 @@ def failures_of(out: Path) -> Path:
     return out.with_name(f"{out.stem}.failures.csv")
 
 
-def update_store(
-    encoder: Encoder, collection: Collection, model: str, out: Path, *, batch: int = BATCH, progress: bool = True
-) -> Update:
+def update_store(encoder: Encoder, collection: Collection, model: str, out: Path, *, progress: bool = True) -> Update:
     """Embed what `out` lacks of a collection, and write it: a row per item that could be read, in their order.
 
     Rows that are there stay, unless their file has another size or time of change; rows of files that are gone go.
@@ -56,7 +54,7 @@ def update_store(
     todo = {name: item for name, item in collection.items.items() if name not in known}
     fresh, failures = Store(encoder.info, [], kept.embeddings[:0]), pd.DataFrame(columns=FAILURES)
     if todo:
-        fresh, failures = embed(encoder, todo, shards=parts_of(out), batch=batch, max_failed=1, progress=progress)
+        fresh, failures = embed(encoder, todo, shards=parts_of(out), batch=BATCH, max_failed=1.0, progress=progress)
     have = merge_stores([kept, fresh])
     if not have.ids:
         shutil.rmtree(parts_of(out), ignore_errors=True)  # to be tried again
@@ -79,7 +77,8 @@ def _kept(info: EncoderInfo, collection: Collection, states: Mapping[str, State]
         return Store(info, [], torch.empty(0, info.width))
     there, made = read_info(out), read_made(out)
     if there != info:
-        told = there.model if there.model != info.model else f"{there.model} with other weights"
+        other = f"{there.model} with other weights" if there.modality == info.modality else NAMES[there.modality]
+        told = there.model if there.model != info.model else other
         raise InputError(f"{out} holds embeddings of {told}; name another file to write to, or delete it")
     if made is None or _place(made.folder) != _place(collection.folder):
         whose = "another program's" if made is None else str(made.folder or "texts")
