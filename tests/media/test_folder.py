@@ -121,10 +121,19 @@ def test_texts_come_a_line_each_or_from_a_column(toy, monkeypatch, capsys) -> No
     store = read_store("eye.parquet")
     assert store.ids == WORDS
     assert torch.allclose(store.embeddings, unit([word(text, 4) for text in WORDS]))
-    Path("texts.csv").write_text('id,caption\n1,"red, and blue"\n2, grey \n')
+    Path("plain.csv").write_text('year,caption\n1,"red, and blue"\n2, grey \n')
+    assert embed(monkeypatch, "plain.csv", EAR, "ear.parquet") == 0
+    assert read_store("ear.parquet").ids == ["red, and blue", "grey"]
+    # With a column `id`: what two models read may be two texts of one id, and a text that changed is embedded again.
+    Path("named.csv").write_text("id,text\n7,red\n8,red\n9,blue\n")
+    assert embed(monkeypatch, "named.csv", EAR, "named.parquet") == 0
+    Path("named.csv").write_text("id,text\n8,red\n9,green\n7,red\n")
     toy.embedded.clear()
-    assert embed(monkeypatch, "texts.csv", EAR, "ear.parquet") == 0
-    assert toy.embedded == ["red, and blue", "grey"] == read_store("ear.parquet").ids
+    assert embed(monkeypatch, "named.csv", EAR, "named.parquet") == 0
+    assert toy.embedded == ["green"]
+    store = read_store("named.parquet")
+    assert store.ids == ["8", "9", "7"]
+    assert torch.allclose(store.embeddings, unit([word(text, 5) for text in ("red", "green", "red")]))
 
 
 def known_answers(sounds: list[str], photos: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -292,6 +301,7 @@ MISTAKES = {
     "embed blank.txt --model toy:eye --out x.parquet": "blank.txt: no text in it",
     "embed latin.txt --model toy:eye --out x.parquet": "latin.txt:2: not UTF-8",
     "embed table.csv --model toy:eye --out x.parquet": "table.csv:1: expected one column `text` or `caption`",
+    "embed twice.csv --model toy:eye --out x.parquet": "twice.csv: row 2: expected an id that no other row has",
     "embed photos.parquet --model toy:eye --out x.parquet": "photos.parquet: embeddings; expected a folder of pictures",
     "embed photos --model clip --out x.parquet": "--model must be LIBRARY:MODEL:WEIGHTS, such as open_clip:ViT-B-32",
     "embed photos --model precomputed:any:here --out x.parquet": "precomputed embeddings are made already",
@@ -329,6 +339,7 @@ def test_mistakes_are_one_line(toy, monkeypatch, capsys) -> None:
     Path("blank.txt").write_text("\n \n")
     Path("latin.txt").write_bytes(b"one\ncaf\xe9\n")
     Path("table.csv").write_text("id,name\n1,red\n")
+    Path("twice.csv").write_text("id,text\na,red\na,blue\n")
     rows = as_rows("ear.parquet", "ear")
     np.save("plain.npy", rows.read(0, len(rows)).numpy())
     import pandas as pd

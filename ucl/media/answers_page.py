@@ -70,7 +70,7 @@ def _card(answers: Answers, place: tuple[int, int], copies: dict[Item, str], pag
         f'<div><i style="width:{share:.1%}"></i><span>{share:.0%} {escape(sample)}</span></div>'
         for sample, share in answers.because[place[0]][place[1]]
     )
-    name = "" if item.modality == "text" else f" {_named(page, item)}"
+    name = "" if item.text == item.name else f" {_named(page, item)}"
     return (
         f"<li>{_shown(item, copies)}<h3>{place[1] + 1}.{name}</h3>"
         f'<p>{score:.3g} ± {error:.2g}{worth}</p>{note}<div class="why">{bars}</div></li>'
@@ -97,7 +97,7 @@ def _shown(item: Item, copies: dict[Item, str]) -> str:
 
 def _copy(item: Item) -> str:
     if item.modality == "text":
-        return f"<blockquote>{escape(item.name)}</blockquote>"
+        return f"<blockquote>{escape(item.text)}</blockquote>"
     if item.path is None:
         return ""
     if item.modality == "image":

@@ -5,7 +5,7 @@ import io
 import os
 from collections import Counter
 from collections.abc import Collection as Several
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,19 +29,25 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Collection:
-    """Items of one modality by id: paths relative to `folder`, with `/`; a text is its own id."""
+    """Items of one modality by id: paths relative to `folder`, with `/`; a text is its own id unless it is `named`."""
 
     modality: Modality
     items: Mapping[str, Any]  # id -> path, or text
     folder: Path | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)  # why -> how many
+    named: bool = False
 
     def states(self) -> dict[str, State] | None:
-        """Size and time of change of every file; None for texts. A file that is gone has neither."""
-        return None if self.folder is None else {name: state_of(path) or (-1, -1) for name, path in self.items.items()}
+        """What an embedding was made of: a file's size and time of change, a named text; None for texts without names.
+
+        A file that is gone has neither size nor time.
+        """
+        if self.folder is None:
+            return dict(self.items) if self.named else None
+        return {name: state_of(path) or (-1, -1) for name, path in self.items.items()}
 
 
-def state_of(path: Path) -> State | None:
+def state_of(path: Path) -> tuple[int, int] | None:
     """Size and time of change; None where the file is gone."""
     try:
         found = path.stat()
@@ -122,19 +128,19 @@ def _is_utf8(name: str) -> bool:
 
 
 def _of_texts(path: Path) -> Collection:
-    texts = [text.strip() for text in (_csv_texts(path) if path.suffix.lower() == ".csv" else _lines(path))]
-    items = {text: text for text in texts if text}
-    if not items:
+    named, texts = _csv_texts(path) if path.suffix.lower() == ".csv" else (None, read_utf8(path).splitlines())
+    texts = [text.strip() for text in texts]
+    if not any(texts):
         raise InputError(f"{path}: no text in it; expected one a line, or a column `text` or `caption` of a .csv")
+    if named is not None:
+        return Collection("text", dict(zip(named, texts, strict=True)), named=True)
+    items = {text: text for text in texts if text}
     repeats = sum(map(bool, texts)) - len(items)
-    return Collection("text", items, None, {"repeated texts": repeats} if repeats else {})
+    return Collection("text", items, left_out={"repeated texts": repeats} if repeats else {})
 
 
-def _lines(path: Path) -> list[str]:
-    return read_utf8(path).splitlines()
-
-
-def _csv_texts(path: Path) -> list[str]:
+def _csv_texts(path: Path) -> tuple[list[str] | None, list[str]]:
+    """The column `id`, if there is one, of which none may be empty or stand twice, and the texts."""
     reader = csv.reader(io.StringIO(read_utf8(path), newline=""), strict=True)
     try:
         header, *rows = [row for row in reader if row] or [[]]
@@ -143,10 +149,23 @@ def _csv_texts(path: Path) -> list[str]:
     columns = [place for place, name in enumerate(header) if name in ("text", "caption")]
     if len(columns) != 1:
         raise InputError(f"{path}:1: expected one column `text` or `caption`, got {','.join(header)!r:.80}")
-    wrong = next((i for i, row in enumerate(rows, 2) if len(row) != len(header)), None)
-    if wrong is not None:
+    if wrong := next((i for i, row in enumerate(rows, 1) if len(row) != len(header)), 0):
         raise InputError(f"{path}: row {wrong}: expected {len(header)} fields, as in the header")
-    return [row[columns[0]] for row in rows]
+    texts = [row[columns[0]] for row in rows]
+    if "id" not in header:
+        return None, texts
+    ids = [row[header.index("id")].strip() for row in rows]
+    if wrong := next((i for i, (name, count) in enumerate(_counted(ids), 1) if not name or count), 0):
+        raise InputError(f"{path}: row {wrong}: expected an id that no other row has, got {ids[wrong - 1]!r}")
+    return ids, texts
+
+
+def _counted(names: list[str]) -> Iterator[tuple[str, int]]:
+    """Every name with how often it stood before."""
+    seen: Counter[str] = Counter()
+    for name in names:
+        yield name, seen[name]
+        seen[name] += 1
 
 
 def _listed(modalities: Several[Modality]) -> str:

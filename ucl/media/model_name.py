@@ -8,6 +8,7 @@ from ucl.media.encoders import LOADERS
 
 __all__ = ["ModelName"]
 
+WEIGHTS = {"stamps": "results/bridging/stamps/models"}  # where those of a library are, if nothing else is said
 WHOLE = ("hf-hub:", "local-dir:")  # of open_clip: a model that holds its weights
 
 
@@ -34,7 +35,7 @@ class ModelName:
                 f"{known}: got {text}"
             )
         model, _, weights = (rest, "", "") if rest.startswith(WHOLE) else rest.partition(":")
-        return ModelName(library, model, weights or None)
+        return ModelName(library, model, weights or WEIGHTS.get(library))
 
     def __str__(self) -> str:
         """The same name, holding from everywhere: files of this machine by their whole path."""

@@ -30,12 +30,13 @@ BATCH = 16
 
 @dataclass(frozen=True)
 class Item:
-    """A query or an answer as it can be shown: `path` where there is a file, `note` on what is wrong with that."""
+    """A query or an answer as it can be shown: its file or its text, and a note on what is wrong with that."""
 
     name: str
     modality: Modality | None
     path: Path | None = None
     note: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,12 @@ def embed_queries(source: Path, bank: Rows, device: torch.device) -> Queries:
         raise MediaError(*failures[0])
     matrix = as_rows(torch.cat(found), "queries")
     matrix.path, matrix.metadata = str(source), {KEY: json.dumps(asdict(encoder.info))}
-    good = [Item(key, collection.modality, _path(item)) for (key, item), why in told if why is None]
+    good = [_query(key, collection.modality, item) for (key, item), why in told if why is None]
     return Queries(good, matrix, failures)
 
 
-def _path(item: Any) -> Path | None:
-    return item if isinstance(item, Path) else None
+def _query(name: str, modality: Modality, item: Any) -> Item:
+    return Item(name, modality, item) if isinstance(item, Path) else Item(name, modality, text=item)
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,14 @@ def _item(name: str, modality: Modality | None, made: Made | None) -> Item:
     """A candidate as its store knows it: where its file lies, and whether that is still what was embedded."""
     inside = ".." not in Path(name).parts and not Path(name).is_absolute()  # a store says nothing of files elsewhere
     if made is None or made.folder is None or made.states is None or not inside:
-        return Item(name, modality)
+        return Item(name, modality, text=_text(name, made) if modality == "text" else "")
     path = made.folder / name
     state = state_of(path)
     if state is None:
         return Item(name, modality, None, "the file is gone")
     changed = state != made.states.get(name)
     return Item(name, modality, path, "the file has changed since it was embedded" if changed else "")
+
+
+def _text(name: str, made: Made | None) -> str:
+    return str(made.states[name]) if made is not None and made.states is not None else name

@@ -3,7 +3,7 @@
 Columns: `id` (string, unique) and `embedding` (fixed-size list of `width` float32). The encoder's facts
 (`ucl.core.encoder_info.EncoderInfo`) are JSON under the key `ucl.encoder` of the schema's metadata. What `ucl embed`
 writes says also which model to load for more of the same, and of files where they lie, with columns `size` and
-`modified` (nanoseconds since 1970) of each as it was embedded (`Made`).
+`modified` (nanoseconds since 1970) of each as it was embedded; of texts with ids, column `text` (`Made`).
 """
 
 import json
@@ -36,13 +36,13 @@ __all__ = [
 ]
 
 MADE = "ucl.made"  # of the metadata
-STATE = ("size", "modified")
-State = tuple[int, int]  # size in bytes, time of change in nanoseconds
+STATE, TEXT = ("size", "modified"), "text"  # columns
+State = tuple[int, int] | str  # size in bytes and time of change in nanoseconds; or the text
 
 
 @dataclass(frozen=True)
 class Made:
-    """How a store was made: the model's name, and, of files, their folder and the state of each when it was embedded.
+    """How a store was made: the model's name, the folder of files, and the state of each item when it was embedded.
 
     In the file the folder is relative to the store's own, so that both can be moved together.
     """
@@ -96,8 +96,7 @@ def write_store(store: Store, path: str | Path, made: Made | None = None) -> Non
         folder = made.folder and os.path.relpath(made.folder.resolve(), Path(path).resolve().parent)
         metadata[MADE] = json.dumps({"model": made.model, "folder": folder})
         if made.states is not None:
-            states = [made.states[name] for name in store.ids]
-            columns |= {name: pa.array([s[i] for s in states], pa.int64()) for i, name in enumerate(STATE)}
+            columns |= _state_columns([made.states[name] for name in store.ids], folder is not None)
     write_table(pa.table(columns).replace_schema_metadata(metadata), path)
 
 
@@ -109,13 +108,22 @@ def read_info(path: str | Path) -> EncoderInfo:
     return info
 
 
+def _state_columns(states: Sequence[State], files: bool) -> dict[str, pa.Array]:
+    if not files:
+        return {TEXT: pa.array(states, pa.string())}
+    return {name: pa.array([state[i] for state in states], pa.int64()) for i, name in enumerate(STATE)}
+
+
 def read_made(path: str | Path) -> Made | None:
     """How a store was made; None where it does not say."""
     made = parse_made(_metadata(path), str(path))
-    if made is None or made.folder is None:
-        return made
-    table = read_table(path).select(["id", *STATE])
-    ids, *states = (column.to_pylist() for column in table.columns)
+    if made is None:
+        return None
+    table = read_table(path)
+    if made.folder is None:
+        texts = table.column(TEXT).to_pylist() if TEXT in table.column_names else None
+        return made if texts is None else replace(made, states=dict(zip(table["id"].to_pylist(), texts, strict=True)))
+    ids, *states = (table.column(name).to_pylist() for name in ("id", *STATE))
     folder = Path(path).resolve().parent / made.folder
     return replace(made, folder=folder, states=dict(zip(ids, zip(*states, strict=True), strict=True)))
 
