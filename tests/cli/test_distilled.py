@@ -38,7 +38,7 @@ def test_from_samples_to_answers(arrays, monkeypatch, capsys) -> None:
 
     assert run(monkeypatch, "index", "build", "s.safetensors", "c.parquet", "--out", "index") == 0
     assert "50 vectors of width 8: index" in capsys.readouterr().out
-    assert run(monkeypatch, "search", "index", "a.npy", *BANK, "-k", "3", "--json") == 0
+    assert run(monkeypatch, "search", "a.npy", "--candidates", "index", *BANK, "-k", "3", "--json") == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     bridge = Bridge(Cosine(20.0), Cosine(5.0), Bank(arrays["b1"], arrays["b2"]), normalize=False)
     scores = bridge.score(arrays["a"], arrays["c"]).scores
@@ -46,7 +46,7 @@ def test_from_samples_to_answers(arrays, monkeypatch, capsys) -> None:
         best = np.sort(row)[::-1][:3]
         assert np.allclose(answer["scores"], best, atol=0.011)
         assert np.allclose([row[int(name[1:])] for name in answer["candidates"]], best, atol=0.021)
-    assert run(monkeypatch, "search", "index", "a.npy", "-k", "2") == 0
+    assert run(monkeypatch, "search", "a.npy", "--candidates", "index", "-k", "2") == 0
     own = student.score(arrays["a"], arrays["c"]).argmax(1)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t")[1].split(":")[0] for line in lines] == [f"c{i}" for i in own]
@@ -63,5 +63,9 @@ def test_from_samples_to_answers(arrays, monkeypatch, capsys) -> None:
 def test_mistakes_are_one_line(arrays, monkeypatch, capsys) -> None:
     assert run(monkeypatch, "distill", "a.npy", "c.npy", *BANK, "--out", "s.pt") == 2
     assert capsys.readouterr().err == "ucl: --out must end in .safetensors: got s.pt\n"
-    assert run(monkeypatch, "search", "none", "a.npy") == 2
-    assert capsys.readouterr().err.startswith("ucl: no index in none: index.json is missing; make it with")
+    assert run(monkeypatch, "search", "a.npy", "--candidates", "none") == 2
+    assert capsys.readouterr().err.startswith("ucl: no such file or folder: none; expected what `ucl embed` or")
+    assert run(monkeypatch, "search", "a.npy", "--candidates", ".") == 2
+    assert capsys.readouterr().err.startswith("ucl: no index in .: index.json is missing; make it with")
+    assert run(monkeypatch, "search", "a.npy", "--candidates", "c.parquet", *BANK) == 2
+    assert "use `ucl retrieve a.npy c.parquet" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ __all__ = ["check_suffix", "lines", "table", "told", "write"]
 
 WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {".parquet": pq.write_table, ".csv": pa.csv.write_csv}
 NUMBERS = ("scores", "standard_errors", "effective_samples", "reliable")
+Because = Sequence[tuple[str, float]]  # samples of the bank and their shares of a score
+LONGEST = 40  # letters of a sample in a table
 HEADER = ("query", "rank", "candidate", "score", "std. error", "eff. samples", "reliable")
 
 
@@ -51,17 +54,29 @@ def write(answers: pa.Table, temporary: Path, out: Path) -> None:
     WRITERS[out.suffix](answers, temporary)
 
 
-def lines(found: Retrieval, queries: Sequence[Any], candidates: Sequence[Any], as_json: bool) -> Iterator[str]:
-    """A JSON object per query, or a table with a line per answer."""
+def lines(
+    found: Retrieval,
+    queries: Sequence[Any],
+    candidates: Sequence[Any],
+    as_json: bool,
+    because: Sequence[Sequence[Because]] | None = None,
+) -> Iterator[str]:
+    """A JSON object per query, or a table with a line per answer; `because`, per answer, is what carries its score."""
     if not as_json:
-        rows = [_cells(row) for row in table(found, queries, candidates).to_pylist()]
-        widths = [max(map(len, column)) for column in zip(HEADER, *rows, strict=True)]
-        for cells in (HEADER, *rows):
+        rows: list[tuple[str, ...]] = [_cells(row) for row in table(found, queries, candidates).to_pylist()]
+        header: tuple[str, ...] = HEADER
+        if because is not None:
+            header = (*HEADER, "because")
+            rows = [(*row, _reason(one)) for row, one in zip(rows, (x for xs in because for x in xs), strict=True)]
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+        for cells in (header, *rows):
             yield "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
         return
     for row, query in enumerate(queries):
         about = {"query": query, "candidates": [candidates[index] for index in found.indices[row].tolist()]}
         about |= {name: [_number(value) for value in getattr(found, name)[row].tolist()] for name in NUMBERS}
+        if because is not None:
+            about["because"] = [[{"sample": x, "share": share} for x, share in one] for one in because[row]]
         yield json.dumps(about)
 
 
@@ -69,6 +84,10 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     texts = [str(row[name]) for name in ("query", "rank", "candidate")]
     numbers = [f"{row['score']:.4f}", f"{row['standard_error']:.4f}", f"{row['effective_samples']:.1f}"]
     return (*texts, *numbers, "yes" if row["reliable"] else "no")
+
+
+def _reason(because: Because) -> str:
+    return ", ".join(f"{share:.0%} {shorten(sample, LONGEST, placeholder='...')}" for sample, share in because)
 
 
 def _number(value: Any) -> Any:

@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from ucl import __version__
-from ucl.cli.distilled import distill, index_app, search
+from ucl.cli.distilled import distill, index_app
+from ucl.cli.embed import embed
 from ucl.cli.evaluation import evaluate
 from ucl.cli.maze import maze_app
 from ucl.cli.scoring import bank_app, explain, merge, retrieve, score
+from ucl.cli.search import search
 from ucl.cli.trust import calibrate, check, diagnose
 from ucl.cli.workflow import params, track
 from ucl.errors import InputError
@@ -25,6 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command()(embed)
+app.command()(search)
 app.command()(score)
 app.command()(merge)
 app.command()(retrieve)
@@ -36,7 +40,6 @@ app.command()(evaluate)
 app.add_typer(bank_app, name="bank")
 app.command()(distill)
 app.add_typer(index_app, name="index")
-app.command()(search)
 app.add_typer(maze_app, name="maze")
 app.command()(params)
 app.command()(track)

@@ -1,4 +1,4 @@
-"""The commands `ucl distill`, `ucl index build` and `ucl search`: a bridge as two small maps and an index."""
+"""The commands `ucl distill` and `ucl index build`: a bridge as two small maps and an index."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ucl.cli.options import AB, BC, FILES, BankFile, BankForC, Device, Json, Normalize, Progress, ScaleAB, ScaleBC
+from ucl.cli.options import AB, BC, FILES, BankFile, BankForC, Device, Json, Progress, ScaleAB, ScaleBC
 
-__all__ = ["distill", "index_app", "search"]
+__all__ = ["distill", "index_app"]
 
 index_app = typer.Typer(help="Indexes of C by a student's vectors.", no_args_is_help=True)
 StudentFile = Annotated[Path, typer.Argument(metavar="STUDENT", help="What `ucl distill` wrote.")]
@@ -51,8 +51,9 @@ def distill(
     if out.suffix != ".safetensors":
         raise InputError(f"--out must end in .safetensors: got {out}")
     check_apart(out, a, c, bank, bank_for_c)
-    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, False)
-    samples = [inputs.load(inputs.rows(file, name), device) for file, name in ((a, "a"), (c, "c"))]
+    given = inputs.rows(a, "a"), inputs.rows(c, "c")
+    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, False, *given)
+    samples = [inputs.load(rows, device) for rows in given]
     settings = Settings(steps=steps)
     with replacing(out) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore", WeakStudentWarning)  # told below
@@ -92,37 +93,3 @@ def build(
         loaded.index(rows).save(out)
     about = {"vectors": len(rows), "width": loaded.width, "scale": loaded.scale, "out": str(out)}
     typer.echo(json.dumps(about) if as_json else f"{len(rows)} vectors of width {loaded.width}: {out}")
-
-
-def search(
-    index: Annotated[Path, typer.Argument(metavar="INDEX", help="The folder that `ucl index build` wrote.")],
-    a: Annotated[str, typer.Argument(metavar="A", help=f"Queries. {FILES}")],
-    bank: Annotated[str | None, typer.Option(help="As for `ucl score`; left out: the student's own order.")] = None,
-    ab_scale: ScaleAB = None,
-    bc_scale: ScaleBC = None,
-    k: Annotated[int, typer.Option("-k", help="How many candidates per query.")] = 10,
-    rerank: Annotated[int, typer.Option(min=1, help="How many candidates the bridge puts in order.")] = 5000,
-    bank_for_c: BankForC = None,
-    ab: AB = None,
-    bc: BC = None,
-    normalize: Normalize = False,
-    as_json: Json = False,
-) -> None:
-    """The best candidates of an index for every row of A: found by the student, put in order by the bridge.
-
-    Example: ucl search index/ a.npy --bank b1.npy --bank-for-c b2.npy --ab-scale 100 --bc-scale 18.6 -k 5
-    """
-    from ucl.cli import inputs
-    from ucl.core.readers import as_rows
-    from ucl.distilled.student import Index
-
-    bridge = None if bank is None else inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize)
-    queries = as_rows(a, "a")
-    names = queries.ids()
-    found = Index.open(index, bridge).search(queries, k, rerank=0 if bridge is None else rerank)
-    ids = found.ids if isinstance(found.ids, list) else found.ids.tolist()
-    labels = range(len(queries)) if names is None else names.to_pylist()
-    for label, candidates, scores in zip(labels, ids, found.scores.tolist(), strict=True):
-        pairs = zip(candidates, scores, strict=True)
-        text = f"{label}\t" + "\t".join(f"{name}:{value:.4f}" for name, value in pairs)
-        typer.echo(json.dumps({"query": label, "candidates": candidates, "scores": scores}) if as_json else text)

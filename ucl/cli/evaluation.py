@@ -40,8 +40,8 @@ def evaluate(
     from ucl.trust.evaluate import evaluate as run
 
     built = inputs.bank(bank, bank_for_c)
-    critics = inputs.critics(built, ab, ab_scale, bc, bc_scale)
     queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
+    critics = inputs.critics(built, ab, ab_scale, bc, bc_scale, queries, candidates)
     known = read_pairs(pairs, queries, candidates)
     x, y = (side.read(0, len(side)) for side in (queries, candidates))
     found = run(SharedBank.of(built, *critics, x, y), x, y, known, seed=seed)

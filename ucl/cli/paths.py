@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ucl.errors import InputError
 
-__all__ = ["check_apart"]
+__all__ = ["check_apart", "file_of"]
 
 
 def check_apart(out: Path, *sources: str | Path | None) -> None:
@@ -13,13 +13,13 @@ def check_apart(out: Path, *sources: str | Path | None) -> None:
     for source in sources:
         if source is None:
             continue
-        path = _file_of(str(source))
+        path = file_of(str(source))
         for read in (path, *(path.iterdir() if path.is_dir() else ())):
             if _is_same(read, out) or Path(os.path.realpath(out)) in Path(os.path.realpath(read)).parents:
                 raise InputError(f"{out} would overwrite {source}, which is read: name another place to write to")
 
 
-def _file_of(source: str) -> Path:
+def file_of(source: str) -> Path:
     """The path in FILE or FILE:NAME."""
     path = Path(source)
     return path if path.exists() or ":" not in source else Path(source.rpartition(":")[0])

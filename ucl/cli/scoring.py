@@ -69,8 +69,8 @@ def score(
     if number is not None and reliable:
         raise InputError("--reliable needs the whole bank at once: leave it out, or --shard")
     check_apart(out, a, c, bank, bank_for_c)
-    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize, number)
     queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
+    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize, queries, candidates, number)
     n, k, size, ids = len(queries), len(candidates), len(bridge.bank), (queries.ids(), candidates.ids())
     if number is None:
         outputs.check_grid(n, k, "score with --shard 1/1 and merge, which work in tiles, or use `ucl retrieve`")
@@ -86,8 +86,8 @@ def score(
             outputs.write([result], n, temporary, out, ids, errors=errors is not False, reliable=reliable)
             recomputed = result.recomputed
     about = {"queries": n, "candidates": k, "bank": size, "recomputed": recomputed, "out": str(out)}
-    about |= {} if number is None else {"shard": inputs.told(number)}
-    over = "a bank" if number is None else f"shard {inputs.told(number)} of a bank:"
+    about |= {} if number is None else {"shard": inputs.shard_name(number)}
+    over = "a bank" if number is None else f"shard {inputs.shard_name(number)} of a bank:"
     text = f"{n} x {k} scores over {over} of {size} samples, {recomputed} recomputed: {out}"
     typer.echo(json.dumps(about) if as_json else text)
 
@@ -151,8 +151,8 @@ def retrieve(
     if out is not None:
         answers.check_suffix(out)
         check_apart(out, a, c, bank, bank_for_c)
-    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize)
     queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
+    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize, queries, candidates)
     named = inputs.names(queries), inputs.names(candidates)
     with replacing(out) if out else nullcontext() as temporary:
         with answers.told():
@@ -191,8 +191,8 @@ def explain(
     """
     from ucl.cli import inputs
 
-    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, False)
     queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
+    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, False, queries, candidates)
     i, j = inputs.row_of(queries, a_id), inputs.row_of(candidates, c_id)
     found = bridge.explain(queries.read(i, i + 1), candidates.read(j, j + 1), min(top, len(bridge.bank)))
     shown = zip(found.names, found.shares, found.scores_ab, found.scores_bc, strict=True)
@@ -231,8 +231,8 @@ def build(
     from ucl.core.bank import Bank
 
     check_apart(out, for_a, for_c)
-    critics = inputs.critic(ab, ab_scale, "ab"), inputs.critic(bc, bc_scale, "bc")
     number, given = inputs.shard(shard), Bank(for_a, for_c)
+    critics = inputs.critics(given, ab, ab_scale, bc, bc_scale)
     given = given if number is None else given.shard(*number)
     with outputs.telling(out):
         bank = given.prepare(*critics, out, progress=progress)

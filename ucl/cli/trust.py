@@ -39,15 +39,16 @@ def check(
     from ucl.trust.check import check as check_bank
 
     bank = inputs.bank(for_a, for_c)
-    critics = inputs.critics(bank, ab, ab_scale, bc, bc_scale)
+    queries = [None if file is None else inputs.rows(file, name) for file, name in ((queries_a, "a"), (queries_c, "c"))]
+    critics = inputs.critics(bank, ab, ab_scale, bc, bc_scale, *queries)
     lines = [
         None if path is None else inputs.lines(path, name) for path, name in ((texts, "texts"), (cut_texts, "cut"))
     ]
     found = check_bank(
         bank,
         *critics,
-        queries_a=queries_a,
-        queries_c=queries_c,
+        queries_a=queries[0],
+        queries_c=queries[1],
         pairs_ab=pairs_ab,
         pairs_bc=pairs_bc,
         texts=lines[0],
@@ -106,10 +107,11 @@ def diagnose(
 
     if html is not None:
         check_apart(html, a, c, bank, bank_for_c, *(pairs_ab or ()), *(pairs_bc or ()), *(pairs_ac or ()))
-    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize=False)
+    rows = inputs.rows(a, "a"), inputs.rows(c, "c")
+    bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, False, *rows)
     with replacing(html) if html else nullcontext() as page:  # opened before the minute's work
         found = run(
-            bridge, a, c, pairs_ab=pairs_ab, pairs_bc=pairs_bc, pairs_ac=pairs_ac, among=among, progress=progress
+            bridge, *rows, pairs_ab=pairs_ab, pairs_bc=pairs_bc, pairs_ac=pairs_ac, among=among, progress=progress
         )
         if page is not None:
             write_page(found, page)

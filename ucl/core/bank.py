@@ -329,6 +329,7 @@ class Bank:
                 "shared": self.shared and type(ab) is type(bc),
                 "critics": [[critic.name, critic.number] for critic in (ab, bc)],
                 "sizes": sizes,
+                "metadata": [dict(rows.metadata) for rows in (self.for_a, self.for_c)],
             }
             if self.shard_of is not None:
                 about |= {"shard": list(self.shard_of), "piece": asdict(self.piece(""))}
@@ -377,6 +378,8 @@ class Bank:
 
 def _assemble(about: dict[str, Any], rows: dict[str, Rows], weights: dict[str, Tensor], ids: pa.Array | None) -> Bank:
     bank = Bank(rows["for_a"], rows.get("for_c"), weights=weights.get("weights"), ids=ids)
+    for side, metadata in zip((bank.for_a, bank.for_c), about.get("metadata", ()), strict=False):
+        side.metadata = metadata
     bank.unit = (bool(about["unit"][0]), bool(about["unit"][1]))
     bank.cuts = np.cumsum(about["sizes"]).tolist()
     bank.critics = tuple((str(kind), float(scale)) for kind, scale in about["critics"])

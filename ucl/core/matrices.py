@@ -1,6 +1,8 @@
 """Matrices that are read a block of rows at a time: what they promise, their parts, and two of them joined by id."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,14 +33,15 @@ class Rows(ABC):
     """A matrix of floating-point numbers that is read a block of rows at a time, by several threads if need be.
 
     `in_memory` says that reading costs nothing; `dtype` is float64 where the numbers are, else float32; `path` is the
-    file they come from, if any. Rows from a file are checked the first time they are read: NaN and infinity are an
-    `InputError` with file and row.
+    file they come from, if any, and `metadata` what that says of itself under keys that begin with `ucl.`. Rows from a
+    file are checked the first time they are read: NaN and infinity are an `InputError` with file and row.
     """
 
     name: str
     shape: tuple[int, int]
     dtype: torch.dtype
     path: str = ""
+    metadata: Mapping[str, str] = MappingProxyType({})
     in_memory = False
     _sound = 0  # leading rows that are known to be finite
 
@@ -203,7 +206,7 @@ class _Reordered(_Through):
     def __init__(self, rows: Rows, order: Int64[np.ndarray, " n"]) -> None:
         self.rows, self.order = rows, order
         self.name, self.dtype, self.path, self.in_memory = rows.name, rows.dtype, rows.path, rows.in_memory
-        self.shape = rows.shape
+        self.shape, self.metadata = rows.shape, rows.metadata
 
     def _read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
         return self.rows.take(self.order[start:stop])
@@ -222,7 +225,7 @@ class _SomeRows(_Through):
     def __init__(self, parts: list[Rows], starts: list[int], stops: list[int]) -> None:
         self.parts, self.first = parts, starts
         self.offsets = np.cumsum([0, *(stop - start for start, stop in zip(starts, stops, strict=True))]).tolist()
-        self.name, self.dtype = parts[0].name, parts[0].dtype
+        self.name, self.dtype, self.metadata = parts[0].name, parts[0].dtype, parts[0].metadata
         self.in_memory = all(part.in_memory for part in parts)
         self.shape = (self.offsets[-1], parts[0].shape[1])
 

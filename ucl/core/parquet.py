@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ucl.core.matrices import ID, Rows, check_matrix, plain_ids
 from ucl.errors import InputError, one_line
+from ucl.seals import KEY as SEAL
 
 __all__ = ["ParquetRows"]
 
@@ -35,6 +36,7 @@ class ParquetRows(Rows):
         self.copy: np.ndarray | None = None  # where rows are asked for in another order
         self.group: tuple[int, np.ndarray] | None = None
         schema = self.file.schema_arrow
+        self.metadata = _own_metadata(schema)
         self.list_column, self.columns = _columns(schema, key, f"{name}: {path}")
         kinds = [_item(schema.field(c).type) or schema.field(c).type for c in self.columns]
         self.dtype = torch.float64 if pa.float64() in kinds else torch.float32
@@ -163,6 +165,12 @@ def _columns(schema: pa.Schema, key: str | None, where: str) -> tuple[str | None
     if len(set(columns)) < len(columns) or any(schema.names.count(name) > 1 for name in columns):
         raise InputError(f"{where} has two columns of one name; rename one")
     return (lists[0] if lists else None), columns
+
+
+def _own_metadata(schema: pa.Schema) -> dict[str, str]:
+    """What the file says under keys of ours, but for its seal."""
+    found = {key.decode(errors="replace"): value for key, value in (schema.metadata or {}).items()}
+    return {key: found[key].decode(errors="replace") for key in found if key.startswith("ucl.") and key != SEAL}
 
 
 def _index(schema: pa.Schema) -> list[str]:

@@ -164,6 +164,7 @@ def _describe(folder: Path) -> dict[str, Any]:
             if "piece" in about:
                 piece = Piece(**about["piece"])
                 sound = sound and piece.stop - piece.start == samples
+            sound = sound and all(isinstance(said, dict) for said in about.get("metadata", ()))
             if not sound or sum(sizes) != samples or sum(rows for _, rows, _ in parts) != samples:
                 raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError):

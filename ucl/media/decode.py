@@ -17,10 +17,18 @@ from PIL import ExifTags, Image
 
 from ucl.errors import one_line
 from ucl.files import why_not_a_file
-from ucl.media.base import MediaError
+from ucl.media.base import MediaError, Modality
 
-__all__ = ["read_audio", "read_image"]
+__all__ = ["SUFFIXES", "read_audio", "read_image", "sampling_rate"]
 
+# How files that can be decoded are called.
+SUFFIXES: dict[Modality, tuple[str, ...]] = {
+    "image": (
+        ".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm",
+        ".jp2", ".j2k",
+    ),
+    "audio": (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
+}  # fmt: skip
 AUDIO_FORMATS = "WAV, FLAC, OGG or MP3"
 IMAGE_FORMATS = ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "BMP", "GIF", "PPM", "JPEG2000"]
 PIXELS = 2**26  # of an image, at most: 8,192 by 8,192
@@ -96,6 +104,15 @@ def read_audio(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
     if not np.isfinite(mono).all():
         raise MediaError(path, "NaN or infinity among the samples")
     return mono
+
+
+def sampling_rate(path: str | Path) -> int:
+    """The sampling rate of a recording in Hz, by its header."""
+    _check_regular(path)
+    try:
+        return int(soundfile.info(path).samplerate)
+    except Exception as error:
+        raise MediaError(path, f"{one_line(error)}; convert it to {AUDIO_FORMATS}") from None
 
 
 def _check_regular(path: str | Path) -> None:

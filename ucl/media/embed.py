@@ -28,11 +28,11 @@ from ucl.files import replacing
 from ucl.media.base import Encoder, EncoderInfo, MediaError
 from ucl.media.store import Store, merge_stores
 
-__all__ = ["embed", "encode_batches"]
+__all__ = ["FAILURES", "embed", "encode_batches"]
 
 FAILURES = ["id", "path", "reason"]
 BATCHES_AHEAD = 2
-SHARD = 256  # items, at most; what a killed run loses
+SHARD = 32  # items of a shard, or one batch, if that is more: what a killed run loses
 
 Failure = tuple[str, str, str]  # id, path, reason
 
@@ -61,7 +61,9 @@ def embed(
     stream = encode_batches(encoder, batches, workers=workers)
     parts: list[Store] = []
     failures: list[Failure] = []
-    with tqdm(total=len(items), desc=label, unit="item", disable=not progress) as bar, closing(stream):
+    done = sum(len(chunk) for path, chunk in chunks.items() if path not in todo)  # apart from the rate, and so from
+    bar = tqdm(total=len(items), initial=done, desc=label, unit="item", disable=not progress)  # the time that is left
+    with bar, closing(stream):
         for path, chunk in chunks.items():
             if path in todo:
                 reasons: list[str | None] = []
@@ -72,8 +74,6 @@ def embed(
                     bar.update(len(why))
                     _stop_at(max_failed, len(items), [*failures, *_failed(chunk, reasons)])
                 _write_shard(path, encoder.info, chunk, reasons, torch.cat(rows))
-            else:
-                bar.update(len(chunk))
             part, reasons = _read_shard(path, encoder.info)
             parts.append(part)
             failures += _failed(chunk, reasons)

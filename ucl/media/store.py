@@ -1,12 +1,15 @@
 """Embeddings on disk: one Parquet file per encoder, whose metadata says which model, which weights and which scale.
 
 Columns: `id` (string, unique) and `embedding` (fixed-size list of `width` float32). The encoder's facts
-(`ucl.media.base.EncoderInfo`) are JSON under the key `ucl.encoder` of the schema's metadata.
+(`ucl.core.encoder_info.EncoderInfo`) are JSON under the key `ucl.encoder` of the schema's metadata. What `ucl embed`
+writes says also which model to load for more of the same, and of files where they lie, with columns `size` and
+`modified` (nanoseconds since 1970) of each as it was embedded; of texts with ids, column `text` (`Made`).
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,14 +18,38 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ucl.core.encoder_info import KEY, EncoderInfo, parse_info
 from ucl.core.parquet import ParquetRows
 from ucl.errors import InputError, one_line
-from ucl.files import check_table, why_not_a_file, write_table
-from ucl.media.base import EncoderInfo
+from ucl.files import check_table, read_table, why_not_a_file, write_table
 
-__all__ = ["Store", "merge_stores", "read_info", "read_store", "write_store"]
+__all__ = [
+    "Made",
+    "State",
+    "Store",
+    "merge_stores",
+    "parse_made",
+    "read_info",
+    "read_made",
+    "read_store",
+    "write_store",
+]
 
-KEY = b"ucl.encoder"
+MADE = "ucl.made"  # of the metadata
+STATE, TEXT = ("size", "modified"), "text"  # columns
+State = tuple[int, int] | str  # size in bytes and time of change in nanoseconds; or the text
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a store was made: the model's name, the folder of files, and the state of each item when it was embedded.
+
+    In the file the folder is relative to the store's own, so that both can be moved together.
+    """
+
+    model: str
+    folder: Path | None = None
+    states: Mapping[str, State] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,34 +84,69 @@ class Store:
         return Store(self.info, list(ids), self.embeddings[[row[name] for name in ids]])
 
 
-def write_store(store: Store, path: str | Path) -> None:
-    """Write a store."""
+def write_store(store: Store, path: str | Path, made: Made | None = None) -> None:
+    """Write a store, and how it was made."""
     values = pa.array(store.embeddings.detach().cpu().float().numpy().reshape(-1))
-    table = pa.table(
-        {
-            "id": pa.array(store.ids, pa.string()),
-            "embedding": pa.FixedSizeListArray.from_arrays(values, store.info.width),
-        }
-    ).replace_schema_metadata({KEY: json.dumps(asdict(store.info))})
-    write_table(table, path)
+    columns = {
+        "id": pa.array(store.ids, pa.string()),
+        "embedding": pa.FixedSizeListArray.from_arrays(values, store.info.width),
+    }
+    metadata = {KEY: json.dumps(asdict(store.info))}
+    if made is not None:
+        folder = made.folder and os.path.relpath(made.folder.resolve(), Path(path).resolve().parent)
+        metadata[MADE] = json.dumps({"model": made.model, "folder": folder})
+        if made.states is not None:
+            columns |= _state_columns([made.states[name] for name in store.ids], folder is not None)
+    write_table(pa.table(columns).replace_schema_metadata(metadata), path)
 
 
 def read_info(path: str | Path) -> EncoderInfo:
     """The encoder's facts, from the file's footer alone."""
+    info = parse_info(_metadata(path), str(path))
+    if info is None:
+        raise InputError(f"{path}: not an embedding store: no `{KEY}` metadata; write it with ucl.media.store")
+    return info
+
+
+def _state_columns(states: Sequence[State], files: bool) -> dict[str, pa.Array]:
+    if not files:
+        return {TEXT: pa.array(states, pa.string())}
+    return {name: pa.array([state[i] for state in states], pa.int64()) for i, name in enumerate(STATE)}
+
+
+def read_made(path: str | Path) -> Made | None:
+    """How a store was made; None where it does not say."""
+    made = parse_made(_metadata(path), str(path))
+    if made is None:
+        return None
+    table = read_table(path)
+    if made.folder is None:
+        texts = table.column(TEXT).to_pylist() if TEXT in table.column_names else None
+        return made if texts is None else replace(made, states=dict(zip(table["id"].to_pylist(), texts, strict=True)))
+    ids, *states = (table.column(name).to_pylist() for name in ("id", *STATE))
+    folder = Path(path).resolve().parent / made.folder
+    return replace(made, folder=folder, states=dict(zip(ids, zip(*states, strict=True), strict=True)))
+
+
+def parse_made(metadata: Mapping[str, str], path: str) -> Made | None:
+    """The model and the folder as a file's metadata have them; None where they do not say. `path` is used in errors."""
+    if MADE not in metadata:
+        return None
+    try:
+        about = json.loads(metadata[MADE])
+        return Made(str(about["model"]), None if about["folder"] is None else Path(about["folder"]))
+    except (TypeError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: `{MADE}` does not say how it was made: {one_line(error)}; embed it again") from None
+
+
+def _metadata(path: str | Path) -> dict[str, str]:
     if (reason := why_not_a_file(path)) is not None:
         raise InputError(f"{path}: {reason}; expected an embedding store")
     try:
         metadata = pq.read_schema(path).metadata or {}
     except Exception as error:  # Arrow's, of many types, where the file is damaged
         raise InputError(f"{path}: not a Parquet file: {one_line(error)}") from None
-    if KEY not in metadata:
-        raise InputError(f"{path}: not an embedding store: no `ucl.encoder` metadata; write it with ucl.media.store")
-    try:
-        return EncoderInfo(**json.loads(metadata[KEY]))
-    except InputError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: `ucl.encoder` does not describe an encoder: {one_line(error)}") from None
+    return {key.decode(errors="replace"): value.decode(errors="replace") for key, value in metadata.items()}
 
 
 def read_store(path: str | Path) -> Store:

@@ -5,24 +5,15 @@ from html import escape
 from pathlib import Path
 
 from ucl.files import write_text
+from ucl.reporting.document import document
 from ucl.trust.diagnosis import Diagnosis
 from ucl.trust.predict import Prediction
 
 __all__ = ["write_page"]
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #1d1d1f; --soft: #6b6b70; --line: #d8d8dc; --mark: #0072b2; --page: #fff; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #ececee; --soft: #a0a0a6; --line: #3a3a3e; --mark: #56b4e9; --page: #161618; }
-}
-body { margin: 0 auto; max-width: 52rem; padding: 1rem 1.1rem 3rem; color: var(--ink); background: var(--page);
-  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-h1 { font-size: 1.6rem; line-height: 1.25; } h2 { margin-top: 2.2rem; font-size: 1.15rem; }
+PLOT = """
 svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 13px; } svg .soft { fill: var(--soft); }
 svg line { stroke: var(--line); } svg .mark { stroke: var(--mark); stroke-width: 2; } svg circle { fill: var(--mark); }
-table { border-collapse: collapse; font-size: .9rem; } td, th { padding: .25rem .8rem .25rem 0; text-align: left; }
-td:last-child { font-variant-numeric: tabular-nums; } tr { border-bottom: 1px solid var(--line); }
-.scroll { overflow-x: auto; } .error { color: #c0392b; } .warning { color: #b7791f; }
 """
 LEFT, WIDTH, ROW = 190, 640, 24  # of the plot, in pixels
 PARTS = {
@@ -43,14 +34,13 @@ def _page(diagnosis: Diagnosis) -> str:
         f"<h2>{escape(PARTS[part])}</h2>{_table([(name, f'{value:.4g}') for name, value in numbers.items()])}"
         for part, numbers in diagnosis.numbers.items()
     )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>ucl diagnose</title><style>{STYLE}</style></head><body>"
+    return document(
+        "ucl diagnose",
         f"<h1>{escape(diagnosis.headline)}</h1><ul>{reasons}</ul>"
         f"<h2>Predicted Recall@1 among {diagnosis.among} candidates, with 95 % intervals</h2>"
         f"{_plot(diagnosis.predictions, 1 / diagnosis.among)}"
-        f"<h2>What was checked</h2>{_checked(diagnosis)}{parts}</body></html>\n"
+        f"<h2>What was checked</h2>{_checked(diagnosis)}{parts}",
+        PLOT,
     )
 
 

@@ -1,6 +1,5 @@
 """A page to look and listen: spoken queries, and the images that each method retrieves for them."""
 
-import base64
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ucl.experiments.bridging.scoring import scores_of
 from ucl.experiments.bridging.suite import TASKS, Suite
 from ucl.files import write_text
 from ucl.media.audio import RATE
+from ucl.reporting.document import data_uri
 from ucl.reporting.names import BRIDGING_LABELS
 from ucl.reporting.templates import templates
 from ucl.runtime import generator
@@ -92,7 +92,7 @@ def sound_uri(samples: np.ndarray, rate: int = RATE) -> str:
     """A WAV of 8 bits, which every browser plays."""
     file = io.BytesIO()
     soundfile.write(file, samples / max(float(np.abs(samples).max()), 1e-6), rate, format="WAV", subtype="PCM_U8")
-    return _uri("audio/wav", file.getvalue())
+    return data_uri("audio/wav", file.getvalue())
 
 
 def spectrogram_uri(spectrum: Tensor) -> str:
@@ -109,8 +109,4 @@ def image_uri(pixels: Tensor) -> str:
 def _png(image: Image.Image) -> str:
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
-    return _uri("image/png", file.getvalue())
-
-
-def _uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return data_uri("image/png", file.getvalue())
