@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TQDM_MININTERVAL := 2
 
-.PHONY: demo paper test cluster-test lint bench
+.PHONY: demo paper test cluster-test lint bench docs
 
 demo: $(STAMP)
 	@mkdir -p demo
@@ -37,6 +37,10 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	python -m bench
+
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
+	@echo "Documentation: $(CURDIR)/site/index.html"
 
 $(STAMP): constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "Python 3.11 or 3.12 is needed: make PYTHON=python3.11")'

@@ -1,7 +1,12 @@
 """The examples of the documentation run, one after the other, as a reader would run them."""
 
+import ast
+import os
 import re
+import shlex
+import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,17 +15,23 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import typer.main
+import yaml
 from PIL import Image
 from safetensors.torch import save
 from small_models import TINY, cache, published, saved, small_clap, small_roberta, tiny_clip
 
+from ucl import Cosine
+from ucl.cli.app import app
 from ucl.distilled import distil
 from ucl.distilled.training import Settings
 from ucl.files import read_json
 from ucl.media import hub
 from ucl.media.store import read_store
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 
 
 @pytest.fixture(autouse=True)
@@ -28,15 +39,161 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def run_examples(page: str, count: int) -> dict[str, Any]:
-    """What the examples of a page have defined in the end."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+def examples(page: Path) -> list[str]:
+    blocks = re.findall(r"```(?:python| \{\.python\})\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return [re.sub(r'--8<-- "(.*)"', lambda file: (ROOT / file[1]).read_text("utf-8"), block) for block in blocks]
+
+
+def run_examples(page: str, count: int, **names: Any) -> dict[str, Any]:
+    """What the examples of a page have defined in the end; `names` is what its reader has."""
+    blocks = examples(DOCS / page)
     assert len(blocks) == count
-    names: dict[str, Any] = {}
     for block in blocks:
         exec(compile(block, page, "exec"), names)
     return names
+
+
+def test_every_page_with_examples_is_run() -> None:
+    run = set(re.findall(r'run_examples\("(.*?)"', Path(__file__).read_text("utf-8")))
+    assert {(DOCS / page).resolve() for page in run} == {page for page in PAGES if examples(page)}
+    fences = {
+        fence for page in PAGES for fence in re.findall(r"^ *(```+|~~~+)(.*)$", page.read_text("utf-8"), re.MULTILINE)
+    }
+    assert fences <= {("```", language) for language in ("", "python", " {.python}", "sql")}
+
+
+def embeddings(seed: int, rows: int, width: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((rows, width), np.float32)
+
+
+def test_the_example_of_the_first_page_finds_images_of_the_same_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distil, "Settings", partial(Settings, steps=40))
+    names = run_examples("index.md", 1)
+    assert names["found"].level == "ok"
+    assert names["diagnosis"].verdict == "bridge"
+    found, asked = names["shown"][names["best"].indices], names["heard"][:3, None]
+    assert (found == asked).mean() >= 0.8  # by chance 1 / 24
+    why = names["bridge"].explain(names["sounds"][0], names["images"][names["best"].indices[0, 0]], top=3)
+    assert set(why.names) == {names["CAPTIONS"][asked[0, 0]]}
+
+
+@pytest.mark.filterwarnings("ignore::ucl.ThinBankWarning")  # of noise
+def test_the_example_of_the_readme() -> None:
+    bank = {"text_in_clap": embeddings(0, 300, 6), "text_in_clip": embeddings(1, 300, 8)}
+    names = run_examples("../README.md", 1, sounds=embeddings(2, 5, 6), images=embeddings(3, 12, 8), **bank)
+    assert np.array_equal(names["best"].indices, np.argsort(-names["result"].scores, axis=1)[:, :10])
+
+
+def docstrings() -> Iterator[tuple[Path, str]]:
+    for path in sorted((ROOT / "ucl").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                yield path, ast.get_docstring(node) or ""
+
+
+def test_the_one_example_of_a_docstring() -> None:
+    code = r"^(?: {4}|>>> )(?:from|import) .*\n(?:(?: {4}|>>> ).*\n?)*"
+    found = {
+        path: re.findall(code, text, re.MULTILINE) for path, text in docstrings() if re.search(code, text, re.MULTILINE)
+    }
+    (example,) = found.pop(ROOT / "ucl/peers/__init__.py")
+    assert not found
+    spaces = {"for_a": torch.from_numpy(embeddings(0, 90, 6)), "for_c": torch.from_numpy(embeddings(1, 90, 8))}
+    asked = {"a": torch.from_numpy(embeddings(2, 5, 6)), "c": torch.from_numpy(embeddings(3, 12, 8))}
+    names = {**spaces, **asked, "ab": Cosine(5.0), "bc": Cosine(5.0)}
+    exec("\n".join(line[4:] for line in example.splitlines()), names)
+    assert names["best"].indices.shape == (5, 5)
+
+
+def command_lines(page: Path) -> list[str]:
+    """What a page tells its reader to type: lines of its blocks, and words in its text."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    programs = "ucl|make|snakemake|python"
+    lines = re.findall(rf"^ {{4}}((?:{programs}) .*)$", text, re.MULTILINE)
+    return lines + re.findall(rf"`((?:{programs}) [^`]*)`", text.replace("``", "`"))
+
+
+def options_of(words: list[str]) -> set[str]:
+    """The options of the command that these words call; fails where there is none."""
+    command, known = typer.main.get_command(app), {"--help"}
+    while hasattr(command, "commands") and words:
+        assert words[0] in command.commands, f"ucl has no command {words[0]}"
+        command = command.commands[words.pop(0)]
+    return known.union(*(parameter.opts + parameter.secondary_opts for parameter in command.params))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_a_page_tells_to_type_exists(page: Path) -> None:
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rules = {path.stem for path in (ROOT / "workflow/rules").glob("*.smk")} | {"all"}
+    for line in command_lines(page):
+        program, *words = shlex.split(line, comments=True)
+        if program == "ucl":
+            known = options_of(words)
+            assert {word for word in words if word.startswith("-")} <= known, line
+        elif program == "make":
+            assert set(words) <= set(targets), line
+        elif program == "snakemake" and words[:2] == ["--cores", "all"] and len(words) == 3:
+            assert words[2] in rules, line
+        elif program == "python":
+            where = words[1].replace(".", "/") if words[0] == "-m" else words[0]
+            assert (ROOT / where).exists() or (ROOT / where).with_suffix(".py").exists(), line
+
+
+def test_options_that_pages_name_exist() -> None:
+    def every(command: Any) -> set[str]:
+        own = {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
+        return own.union(*(every(inner) for inner in getattr(command, "commands", {}).values()))
+
+    named = {option for page in PAGES for option in re.findall(r"`(--[a-z-]+)[^`]*`", page.read_text(encoding="utf-8"))}
+    assert named - every(typer.main.get_command(app)) <= {"--resources"}  # Snakemake's
+
+
+def test_the_readme_says_what_was_measured() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    metrics = {path.stem: read_json(path) for path in (ROOT / "reports/metrics").glob("*.json")}
+    headlines = {path.stem: read_json(path) for path in (ROOT / "reports/headlines").glob("*.json")}
+
+    def told(found: dict[str, float], spread: str) -> str:
+        return f"{found['recall_at_1']:.3f} ± {found[spread]:.3f}"
+
+    digits, cosine = metrics["bridging"]["digits"]["audio_to_image"], metrics["synthetic"]["published"]["cosine"]
+    bridge, direct, trained = (
+        told(digits[name], "ci95") for name in ("monte_carlo_disparate", "direct_disparate", "ground_truth")
+    )
+    boxes, diagnosis = headlines["disparate"], headlines["diagnosis"]
+    for sentence in (
+        f"{bridge} by LogSumExp, {direct} directly",
+        f"such pairs reaches {trained}",
+        f"finds {boxes['bridge']:.3f} where the exact answer is {boxes['exact']:.3f}",
+        f"from {told(cosine['monte_carlo_unscaled'], 'sd')} to {told(cosine['monte_carlo'], 'sd')}",
+        f"loses {diagnosis['mean_regret']:.3f} of recall",
+        f"and {diagnosis['worst_regret']:.3f} in the worst",
+        f"off by {diagnosis['prediction_error']:.3f}",
+    ):
+        assert sentence in text, f"README.md must say: {sentence}"
+
+
+def test_the_paper_is_named_alike_everywhere() -> None:
+    (paper,) = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["references"]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    authors = " and ".join(f"{author['given-names']} {author['family-names']}" for author in paper["authors"])
+    assert f"[{paper['title']}]({paper['url']})" in text
+    assert f"by {authors} (ICLR {paper['year']})" in text
+
+
+def test_the_site_builds_without_warnings_and_asks_nothing_of_the_network(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", ROOT / "mkdocs.yml", "-d", tmp_path]
+    done = subprocess.run(build, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    fetched = (
+        r"""<(?:script|img|iframe|source)[^>]*src="?(?:https?:)?//|<link[^>]*href="?(?:https?:)?//|url\(["']?http"""
+    )
+    pages = [path for kind in ("*.html", "*.css") for path in tmp_path.rglob(kind)]
+    assert not [path.name for path in pages if re.search(fetched, path.read_text(encoding="utf-8"))]
+    rooms = {path.parent.name for path in (ROOT / "ucl").glob("*/__init__.py")} - {"cli", "experiments", "reporting"}
+    assert {path.stem for path in (tmp_path / "api").glob("*.html")} == rooms | {"index"}
+    assert 'id="ucl.Bridge.retrieve"' in (tmp_path / "api/index.html").read_text(encoding="utf-8")
 
 
 def test_the_examples_of_the_bridge_agree() -> None:
