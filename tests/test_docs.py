@@ -179,7 +179,9 @@ def test_the_paper_is_named_alike_everywhere() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     authors = " and ".join(f"{author['given-names']} {author['family-names']}" for author in paper["authors"])
     assert f"[{paper['title']}]({paper['url']})" in text
-    assert f"by {authors} (ICLR {paper['year']})" in text
+    (preprint,) = paper["identifiers"]
+    assert f"by {authors} (ICLR {paper['year']}, {preprint['value'].replace(':', ' ')})" in text
+    assert paper["url"].endswith(preprint["value"].removeprefix("arXiv:"))
 
 
 def test_the_site_builds_without_warnings_and_asks_nothing_of_the_network(tmp_path: Path) -> None:
