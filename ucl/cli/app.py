@@ -10,6 +10,7 @@ from ucl import __version__
 from ucl.cli.distilled import distill, index_app, search
 from ucl.cli.evaluation import evaluate
 from ucl.cli.maze import maze_app
+from ucl.cli.plan import plan
 from ucl.cli.scoring import bank_app, explain, merge, retrieve, score
 from ucl.cli.trust import calibrate, check, diagnose
 from ucl.cli.workflow import params, track
@@ -38,6 +39,7 @@ app.command()(distill)
 app.add_typer(index_app, name="index")
 app.command()(search)
 app.add_typer(maze_app, name="maze")
+app.command()(plan)
 app.command()(params)
 app.command()(track)
 
