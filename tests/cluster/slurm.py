@@ -94,8 +94,13 @@ def start(folder: Path) -> dict[str, str]:
 
 
 def start_node(folder: Path) -> None:
-    """Start slurmd, the daemon of the node."""
-    _run(folder, "slurmd", "-c")
+    """Start slurmd, the daemon of the node, which looks after what an earlier one left."""
+    _run(folder, "slurmd")
+
+
+def states(folder: Path) -> list[str]:
+    """Of all jobs in the queue: R of those that run."""
+    return _run(folder, "squeue", "--noheader", "--format=%t").split()
 
 
 def kill_node(folder: Path) -> None:

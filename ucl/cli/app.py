@@ -11,6 +11,7 @@ from ucl.cli.distilled import distill, index_app
 from ucl.cli.embed import embed
 from ucl.cli.evaluation import evaluate
 from ucl.cli.maze import maze_app
+from ucl.cli.plan import plan
 from ucl.cli.scoring import bank_app, explain, merge, retrieve, score
 from ucl.cli.search import search
 from ucl.cli.trust import calibrate, check, diagnose
@@ -41,6 +42,7 @@ app.add_typer(bank_app, name="bank")
 app.command()(distill)
 app.add_typer(index_app, name="index")
 app.add_typer(maze_app, name="maze")
+app.command()(plan)
 app.command()(params)
 app.command()(track)
 

@@ -1,0 +1,106 @@
+"""The command `ucl plan`: what a bridge of any size costs, before it is begun."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ucl.cli.options import Json
+from ucl.errors import InputError
+
+if TYPE_CHECKING:
+    from ucl.scale.plan import Cost, Size
+    from ucl.scale.rates import Rates
+
+__all__ = ["plan"]
+
+Number = Annotated[float | None, typer.Option(help="How many; 1e9 will do.")]
+
+
+def plan(
+    candidates: Number = None,
+    queries: Number = None,
+    bank: Annotated[float | None, typer.Option(help="Samples of B.")] = None,
+    width: Annotated[int, typer.Option(min=1, help="Of the embeddings.")] = 512,
+    shards: Annotated[int, typer.Option(min=1, help="Of the bank, for exact scores.")] = 1,
+    kept: Annotated[
+        float, typer.Option(help="Share of the bank that matters to a query: `samples` of score(..., tolerance).")
+    ] = 0.01,
+    rates: Annotated[
+        Path | None, typer.Option(help="Unit costs of another machine: a file that --measure wrote.")
+    ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure this machine's unit costs, into --rates.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Arithmetic, bytes, memory and hours of the exact bridge, of the tolerance path and of a distilled index.
+
+    From unit costs of one core that were measured (docs/scale.md); none were measured on a GPU.
+
+    Example: ucl plan --candidates 1e9 --bank 1e6 --width 512 --queries 1e5
+    """
+    from ucl.files import write_text
+    from ucl.scale import plan as plans
+    from ucl.scale.rates import Rates
+    from ucl.scale.rates import measure as measured
+
+    if measure:
+        if rates is None:
+            raise InputError("--measure writes a file: name it by --rates, as --rates rates.json")
+        write_text(measured().to_json(), rates)
+    costs = Rates.load(rates)
+    given = {"candidates": candidates, "queries": queries, "bank": bank}
+    if measure and not any(given.values()):
+        typer.echo(costs.to_json().rstrip() if as_json else f"measured on {costs.where}: {rates}")
+        return
+    counts = {name: _count(name, value) for name, value in given.items()}
+    if not 0 < kept <= 1:
+        raise InputError(f"--kept must be a share above 0 and at most 1: got {kept}")
+    size = plans.Size(counts["queries"], counts["candidates"], counts["bank"], width, kept, shards)
+    found = plans.paths(size, costs)
+    if as_json:
+        typer.echo(json.dumps([asdict(cost) | {"node_hours": cost.node_hours()} for cost in found]))
+        return
+    for line in _lines(size, costs, found):
+        typer.echo(line)
+
+
+def _count(name: str, value: float | None) -> int:
+    if value is None or not 1 <= value <= 1e15 or value != int(value):
+        raise InputError(f"--{name} must be a whole number from 1 to 1e15: got {value}; as --{name} 1e6")
+    return int(value)
+
+
+def _lines(size: "Size", rates: "Rates", found: "list[Cost]") -> list[str]:
+    """A table, and which way to go."""
+    lines = [f"{size.queries:,} queries, {size.candidates:,} candidates, a bank of {size.bank:,}, width {size.width}"]
+    heads = ("products", "exponentials", "bytes moved", "on disk", "memory", "node-hours", "one GPU")
+    lines.append(f"{'path':20s}" + "".join(f"{head:>14s}" for head in heads) + "  limited by")
+    for cost in found:
+        numbers = [f"{cost.products:.1e}", f"{cost.exponentials:.1e}"]
+        numbers += [_bytes(value) for value in (cost.bytes_moved, cost.bytes_kept, cost.memory)]
+        numbers += [f"{cost.node_hours():.3g}", "not measured"]
+        lines.append(f"{cost.path:20s}" + "".join(f"{number:>14s}" for number in numbers) + f"  {cost.limit}")
+    best = min(found, key=lambda cost: cost.seconds)
+    lines.append(f"node-hours on two cores; rates of {rates.where}; a share of {size.kept:g} of the bank matters")
+    lines.append(_advice(found[0], found[1], best))
+    return lines
+
+
+def _advice(exact: "Cost", retrieve: "Cost", best: "Cost") -> str:
+    if exact.node_hours() <= 24:
+        return "take the exact scores: a day on one node or less; `ucl score`, in shards where memory is short"
+    if retrieve.node_hours() <= 24:
+        return "take the best of the exact scores: `ucl retrieve`"
+    return f"take the {best.path}, {best.node_hours():.3g} node-hours; exact: {retrieve.node_hours():.3g}"
+
+
+def _bytes(value: float) -> str:
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:,.0f} PB"

@@ -1,0 +1,148 @@
+"""Arithmetic, bytes, memory and hours of each way to answer n queries over k candidates through M samples of B.
+
+**Exact** (`ucl score --shard`, `ucl merge`): n k M multiplications and additions of the grid, and for every tile of t
+queries (k + t) M scores of width d and as many exponentials; a certificate and a logarithm an entry; n k numbers of
+eight bytes written and merged for each shard.
+
+**Best of exact** (`ucl retrieve`): the same in tiles of 4,096 by 4,096, and nothing is written.
+
+**Tolerance** (`score(..., tolerance)`): for every query M scores, and k times the share of the samples that matter,
+scores of width d and exponentials.
+
+**Distilled** (`ucl distill`, `ucl index`, `ucl search`): k vectors of width w, in lists of which a sixteenth is looked
+into; candidates are assigned to lists once; the best of each query are put in order by the tolerance path.
+"""
+
+import math
+from dataclasses import dataclass
+
+from ucl.core.parts import SCORED
+from ucl.core.scores import block_size
+from ucl.distilled.nearest import FLAT, PROBED
+from ucl.scale.rates import Rates, made_of
+
+__all__ = ["Cost", "Size", "exact", "paths"]
+
+TILE = 4096  # rows and columns of `retrieve`
+WIDTH = 64  # of the vectors in an index
+RERANKED = 5000  # candidates of `ucl search` that the bridge puts in order
+BASE = 500e6  # bytes of a process that has loaded everything and holds nothing
+
+
+@dataclass(frozen=True)
+class Size:
+    """n queries, k candidates, M samples, embeddings of width d; `kept`: the share of samples that matter."""
+
+    queries: int
+    candidates: int
+    bank: int
+    width: int
+    kept: float = 0.01
+    shards: int = 1
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one path costs: multiplications and additions, exponentials, bytes moved and kept, memory, seconds."""
+
+    path: str
+    products: float
+    exponentials: float
+    bytes_moved: float
+    bytes_kept: float  # on disk
+    memory: float  # of a node, bytes
+    seconds: float  # of one core
+    limit: str  # what most of the seconds go to
+
+    def node_hours(self, cores: int = 2) -> float:
+        """On nodes of so many cores."""
+        return self.seconds / 3600 / cores
+
+
+def paths(size: Size, rates: Rates) -> list[Cost]:
+    """All paths, in the order of the module's description."""
+    return [exact(size, rates), best_of_exact(size, rates), tolerance(size, rates), distilled(size, rates)]
+
+
+def exact(size: Size, rates: Rates) -> Cost:
+    """Every score of the grid, over shards of the bank."""
+    n, k, d = size.queries, size.candidates, size.width
+    rows = min(n, max(1, SCORED // k))
+    grid, kept = float(n) * k, float(n) * k * 8 * size.shards
+    cost = _grid(size, rates, rows, k)
+    memory = BASE + 20 * rows * k + 4 * d * (n + k) + 8 * (rows + k) * block_size(rows + k)
+    moved = cost.bytes_moved + kept
+    parts = {**cost.parts, "writing and merging the grid": kept * rates.part}
+    return _cost("exact scores", cost.products, cost.exponentials, moved, kept + 4 * grid, memory, parts)
+
+
+def best_of_exact(size: Size, rates: Rates) -> Cost:
+    """The best candidates of every query by exact scores."""
+    rows, columns = min(size.queries, TILE), min(size.candidates, TILE)
+    cost = _grid(size, rates, rows, columns)
+    memory = BASE + 20 * rows * columns + 4 * size.width * (size.queries + size.candidates)
+    memory += 8 * (rows + columns) * block_size(rows + columns)
+    return _cost("best of exact", cost.products, cost.exponentials, cost.bytes_moved, 0.0, memory, cost.parts)
+
+
+def tolerance(size: Size, rates: Rates, candidates: int | None = None) -> Cost:
+    """Scores within a tolerance, of all candidates or of so many for each query."""
+    n, m, d = size.queries, size.bank, size.width
+    k = size.candidates if candidates is None else candidates
+    matter = float(n) * k * size.kept * m
+    products, exponentials = float(n) * m * d + matter * d, matter
+    memory = BASE + 4.0 * m * 2 * d + 4.0 * d * (n + size.candidates)
+    parts = {"scores of queries": float(n) * m * d * rates.score, "samples that matter": matter * rates.kept}
+    return _cost("within a tolerance", products, exponentials, 4.0 * m * 2 * d, 0.0, memory, parts)
+
+
+def distilled(size: Size, rates: Rates) -> Cost:
+    """Search in an index of the student's vectors, and the best put in order by the bridge."""
+    n, k, d = size.queries, size.candidates, size.width
+    embed = float(n + k) * d * WIDTH
+    listed = k > FLAT
+    built = made_of(k) * WIDTH if listed else 0.0
+    looked = float(n) * (k / PROBED + math.isqrt(k) if listed else k) * WIDTH
+    reranked = tolerance(size, rates, min(RERANKED, k))
+    vectors = 4.0 * k * WIDTH
+    memory = BASE + vectors + 4.0 * size.bank * 2 * d
+    parts = {
+        "embedding": embed * rates.product,
+        "building the index": built * rates.assign,
+        "search": looked * (rates.probe if listed else rates.search),
+        "putting the best in order": reranked.seconds,
+    }
+    products = embed + built + looked + reranked.products
+    return _cost("distilled index", products, reranked.exponentials, vectors + 4.0 * k * d, vectors, memory, parts)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    products: float
+    exponentials: float
+    bytes_moved: float
+    parts: dict[str, float]
+
+
+def _grid(size: Size, rates: Rates, rows: int, columns: int) -> _Grid:
+    """A grid in tiles, over the whole bank."""
+    n, k, m, d = size.queries, size.candidates, float(size.bank), size.width
+    tiles = math.ceil(n / rows) * math.ceil(k / columns)
+    sides = tiles * float(rows + columns) * m
+    grid, blocks = float(n) * k, math.ceil(m / size.shards / block_size(rows + columns)) * size.shards
+    products, moved = grid * m + sides * d, tiles * m * 2 * d * 4
+    parts = {
+        "products of the grid": grid * m * rates.product,
+        "scores against the bank": sides * d * rates.score,
+        "exponentials": sides * rates.exponential,
+        "entries of the grid": grid * (rates.entry * size.shards + rates.block * blocks),
+        "reading the bank": moved * rates.read,
+    }
+    return _Grid(products, sides, moved, parts)
+
+
+def _cost(
+    path: str, products: float, exponentials: float, moved: float, kept: float, memory: float, parts: dict[str, float]
+) -> Cost:
+    limit = max(parts, key=lambda name: parts[name])
+    return Cost(path, products, exponentials, moved, kept, memory, sum(parts.values()), limit)

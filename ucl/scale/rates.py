@@ -1,0 +1,194 @@
+"""Unit costs of one core, measured by running the engine's own parts; in seconds of processor time.
+
+Processor time, not the clock: on a machine with other work it is what the work itself took.
+"""
+
+import json
+import math
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ucl.core.bank import Bank
+from ucl.core.bridge import Bridge
+from ucl.core.critics import Cosine, dot_products
+from ucl.core.log_sum_exp import Exponentials, ScoreBlocks, ScorePair, log_sums
+from ucl.core.parts import Parts
+from ucl.core.scores import SideScores
+from ucl.distilled.nearest import FLAT, PROBED, made
+from ucl.errors import InputError
+from ucl.extras import needs
+from ucl.files import read_json
+from ucl.runtime import generator
+
+__all__ = ["Rates", "made_of", "measure"]
+
+REPEATS = 3  # of each, of which the least counts
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds of one core for one of each; and where they were measured."""
+
+    product: float  # multiplication and addition of the float32 product that makes the grid
+    score: float  # the same of scores against the bank: rows brought to norm one, the largest scores checked
+    exponential: float  # score to an exponential, its maximum and its sum
+    entry: float  # of the grid: its certificate and its logarithm
+    block: float  # of the grid, for each block of samples: what is added up in float64
+    read: float  # byte of a bank, from memory or a fast disk, and its digest
+    part: float  # byte of a part: written, sealed, its seal checked, read and merged
+    kept: float  # sample that matters to a pair, within a tolerance: its exponential and the bookkeeping
+    search: float  # multiplication and addition of a search in an index that compares all
+    assign: float  # the same where an index of lists is made
+    probe: float  # the same of a search in it
+    cores: int
+    where: str
+
+    @staticmethod
+    def load(path: str | Path | None = None) -> "Rates":
+        """Those of a file that `save` wrote; by default those that come with the package."""
+        source = path or Path(str(files("ucl.scale"))) / "rates.json"
+        try:
+            return Rates(**read_json(source))
+        except FileNotFoundError:
+            raise InputError(
+                f"no such file: {source}; measure rates with `ucl plan --measure --rates {source}`"
+            ) from None
+        except (ValueError, TypeError, AttributeError):
+            names = ", ".join(one.name for one in fields(Rates))
+            raise InputError(f"{source} holds no rates: expected {names}; measure them with --measure") from None
+
+    def to_json(self) -> str:
+        """As `load` reads it."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def measure() -> Rates:
+    """Measure all of them, with one thread; about twenty seconds on a machine without other work."""
+    needs("index", "faiss")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        product, exponential = _product(), _exponential()
+        entry, block = _grid(product)
+        score = _score()
+        rates = (product, score, exponential, entry, block, _read(), _part(), _kept(score), _search(), *_lists())
+    finally:
+        torch.set_num_threads(threads)
+    where = f"{platform.machine()}, torch {torch.__version__}"
+    return Rates(*rates, os.cpu_count() or 1, where)
+
+
+def _least(work: Callable[[], object]) -> float:
+    """Seconds of processor time of `work`, the least of some runs."""
+    found = []
+    for _ in range(REPEATS):
+        start = time.process_time()
+        work()
+        found.append(time.process_time() - start)
+    return min(found)
+
+
+def _draw(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=generator(0))
+
+
+def _product() -> float:
+    x, y = _draw(1024, 2048), _draw(2048, 2048)
+    return _least(lambda: dot_products(x, y)) / (1024 * 2048 * 2048)
+
+
+def _score() -> float:
+    anchors, samples = _draw(1024, 256), _draw(2048, 256)
+    return _least(lambda: SideScores(Cosine(20.0), anchors, "a", torch.float32)(samples, False)) / (1024 * 2048 * 256)
+
+
+def _kept(score: float) -> float:
+    n, k, m, d = 20, 1000, 5000, 32
+    rows = torch.nn.functional.normalize(_draw(m, d), dim=1)
+    bridge = Bridge(Cosine(60.0), Cosine(20.0), Bank(rows), normalize=False)
+    matter = float(bridge.score(rows[:n], rows[:k], tolerance=0.01).samples.sum()) * k
+    seconds = _least(lambda: bridge.score(rows[:n], rows[:k], tolerance=0.01))
+    return max(0.0, seconds - n * m * d * score) / matter
+
+
+def _exponential() -> float:
+    scores = _draw(1024, 2048)
+    return _least(lambda: Exponentials.of(scores.clone())) / scores.numel()
+
+
+class _Repeated(ScoreBlocks):
+    """The same scores of few samples as several blocks."""
+
+    def __init__(self, rows: int, columns: int, samples: int, blocks: int) -> None:
+        self.rows, self.columns, self.device = rows, columns, torch.device("cpu")
+        self.pair, self.blocks = (_draw(rows, samples), _draw(columns, samples)), blocks
+
+    def __call__(
+        self, dtype: torch.dtype, rows: torch.Tensor | None = None, columns: torch.Tensor | None = None
+    ) -> Iterator[ScorePair]:
+        for _ in range(self.blocks):
+            yield self.pair[0].clone(), self.pair[1].clone()
+
+
+def _grid(product: float) -> tuple[float, float]:
+    """Per entry, and per entry and block: a grid over one block of few samples, and over five."""
+    n, k, m = 1024, 2048, 64
+
+    def seconds(blocks: int) -> float:
+        return _least(lambda: log_sums(_Repeated(n, k, m, blocks), torch.float32)) / (n * k)
+
+    one, five = seconds(1), seconds(5)
+    block = max(0.0, (five - one) / 4 - m * product)
+    return max(0.0, one - block - m * product), block
+
+
+def _read() -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bank.npy"
+        np.save(path, _draw(16_384, 512).numpy())
+        bank = Bank(str(path))
+        seconds = _least(lambda: [None for _ in bank.blocks(bank.cuts_for(2048), False)])
+        return seconds / (16_384 * 512 * 4)
+
+
+def _part() -> float:
+    result = Bridge(Cosine(20.0), Cosine(20.0), Bank(_draw(8, 16))).score(_draw(1024, 16), _draw(4096, 16))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "part.safetensors"
+
+        def work() -> None:
+            result.save(path, errors=False)
+            for tile in Parts([path]).tiles(progress=False):
+                assert tile.scores.shape[1] == 4096
+
+        return _least(work) / (1024 * 4096 * 8)
+
+
+def _search() -> float:
+    vectors, queries = _draw(65_536, 64).numpy(), _draw(256, 64).numpy()
+    return _least(lambda: made(vectors).search(queries, 100)) / (65_536 * 64 * 256)
+
+
+def _lists() -> tuple[float, float]:
+    count = FLAT + 10_000
+    vectors, queries = torch.nn.functional.normalize(_draw(count, 64), dim=1).numpy(), _draw(256, 64).numpy()
+    start = time.process_time()
+    index = made(vectors)
+    assign = (time.process_time() - start) / (made_of(count) * 64)
+    probed = count / PROBED + math.isqrt(count)
+    return assign, _least(lambda: index.search(queries, 100)) / (probed * 64 * 256)
+
+
+def made_of(vectors: int) -> float:
+    """Comparisons of a vector with a list's centre where an index of lists is made: training, and filling it."""
+    lists = math.isqrt(vectors)
+    return float(lists) * (vectors + 10 * 64 * lists)
