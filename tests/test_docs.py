@@ -17,6 +17,7 @@ import soundfile
 import torch
 import typer.main
 import yaml
+from command import run
 from PIL import Image
 from safetensors.torch import save
 from small_models import TINY, cache, published, saved, small_clap, small_roberta, tiny_clip
@@ -27,6 +28,7 @@ from ucl.distilled import distil
 from ucl.distilled.training import Settings
 from ucl.files import read_json
 from ucl.media import hub
+from ucl.media.encoders import load_encoders
 from ucl.media.store import read_store
 
 ROOT = Path(__file__).parent.parent
@@ -256,6 +258,44 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     cache(tmp_path / "hub", "roberta-base", small_roberta(tmp_path))
     cache(tmp_path / "hub", "lukewys/laion_clap", {"630k-audioset-best.pt": saved(published(small_clap()), tmp_path)})
+
+
+def walk(page: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run the commands that a page begins with; how many."""
+    first = (DOCS / page).read_text(encoding="utf-8").partition("    ucl ")
+    commands = [line.split()[1:] for line in (first[1] + first[2]).partition("\n\n")[0].splitlines()]
+    for words in commands:
+        assert run(monkeypatch, *words) == 0
+    return len(commands)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's old readers
+def test_the_page_on_media_leads_from_two_folders_to_a_page(models: None, monkeypatch, capsys) -> None:
+    rng = np.random.default_rng(1)
+    Path("photos/trip").mkdir(parents=True)
+    Path("sounds").mkdir()
+    for name in ("dog.jpg", "trip/tram.png", "trip/rain.webp"):
+        Image.fromarray(rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)).save(Path("photos", name))
+    for name in ("bark.wav", "bell.flac"):
+        soundfile.write(Path("sounds", name), rng.normal(0, 0.1, 48_000), 48_000)
+    texts = [
+        f"{what} in {where}" for what in ("a dog", "rain", "a tram") for where in ("a street", "a yard", "the hills")
+    ]
+    Path("captions.txt").write_text("\n".join(texts))
+    assert walk("media.md", monkeypatch) == 5
+    rows = capsys.readouterr().out.splitlines()[-6:]
+    assert [row.split()[:2] for row in rows] == [[x, str(k)] for x in ("bark.wav", "bell.flac") for k in (1, 2, 3)]
+    # The oracle: the embeddings, the scales that the checkpoints were made with, and the formula.
+    clap, clip, photos = (read_store(f"{x}.parquet") for x in ("captions.clap", "captions.clip", "photos"))
+    query = load_encoders("laion_clap", "HTSAT-tiny", "630k-audioset-best.pt", torch.device("cpu"))["audio"]
+    sounds = query.encode([Path("sounds/bark.wav"), Path("sounds/bell.flac")]).double()
+    s, t = 18.6 * sounds @ clap.embeddings.double().T, 43.5 * photos.embeddings.double() @ clip.embeddings.double().T
+    scores = (s[:, None] + t).logsumexp(2) - s.logsumexp(1)[:, None] - t.logsumexp(1) + np.log(len(texts))
+    for i, sound in enumerate(("bark.wav", "bell.flac")):
+        found = {row.split()[2]: float(row.split()[3]) for row in rows if row.startswith(sound)}
+        assert found == pytest.approx(dict(zip(photos.ids, scores[i].tolist(), strict=True)), abs=1e-3)
+    page = Path("answers.html").read_text(encoding="utf-8")
+    assert (page.count("<audio"), page.count("<img"), page.count('class="why"')) == (2, 6, 6)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # librosa's old readers

@@ -147,6 +147,8 @@ def _to_rgb(path: str | Path, image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F"):
         kind = "32-bit integers" if image.mode == "I" else "floating-point samples"
         raise MediaError(path, f"{kind}, of which nobody knows what is white; save it with 8 or 16 bits a channel")
+    if image.mode == "P" and "transparency" in image.info:
+        return image.convert("RGBA").convert("RGB")  # the same colours, and pillow does not warn
     return image.convert("RGB")
 
 

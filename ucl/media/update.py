@@ -48,8 +48,8 @@ def update_store(encoder: Encoder, collection: Collection, model: str, out: Path
     be read, or where `out` is of another model or another folder.
     """
     states = collection.states()
-    parts_of(out).mkdir(parents=True, exist_ok=True)  # first: a place that cannot be written to is told at once
     kept = _kept(encoder.info, collection, states, out)
+    parts_of(out).mkdir(parents=True, exist_ok=True)  # first: a place that cannot be written to is told at once
     known = set(kept.ids)
     todo = {name: item for name, item in collection.items.items() if name not in known}
     fresh, failures = Store(encoder.info, [], kept.embeddings[:0]), pd.DataFrame(columns=FAILURES)
