@@ -5,6 +5,9 @@ from pathlib import Path
 configfile: str(Path(workflow.basedir) / "params.yaml")
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/synthetic.smk"
 include: "workflow/rules/disparate.smk"

@@ -178,11 +178,7 @@ rule collect_bridging:
         banks="results/bridging/banks.parquet",
         runs="results/bridging/runs.json",
         headline=headline_file("bridging"),
-        metrics=report(
-            metrics_file("bridging"),
-            caption="../report/bridging.rst",
-            category="bridging",
-        ),
+        metrics=reported("bridging", [metrics_file("bridging")], "metrics"),
         tables=table_files("bridging"),
     log:
         "results/logs/bridging/collect.log",
@@ -204,11 +200,8 @@ rule draw_bridging:
         recall="results/bridging/recall.parquet",
         banks="results/bridging/banks.parquet",
     output:
-        report(
-            figure_files("bridging"),
-            caption="../report/bridging.rst",
-            category="bridging",
-        ),
+        reported("bridging", figure_files("bridging", "svg"), "figure"),
+        figure_files("bridging", "png"),
     log:
         "results/logs/bridging/draw.log",
     benchmark:

@@ -34,8 +34,9 @@ def experiment(name, figures, tables, pages=()):
     EXPERIMENTS[name] = {"figures": figures, "tables": tables, "pages": [f"reports/{page}.html" for page in pages]}
 
 
-def figure_files(name):
-    return [f"reports/figures/{stem}.{suffix}" for stem in EXPERIMENTS[name]["figures"] for suffix in ("svg", "png")]
+def figure_files(name, *suffixes):
+    suffixes = suffixes or ("svg", "png")
+    return [f"reports/figures/{stem}.{suffix}" for stem in EXPERIMENTS[name]["figures"] for suffix in suffixes]
 
 
 def table_files(name):
@@ -49,6 +50,12 @@ def metrics_file(name):
 def headline_file(name):
     """The few numbers that DVC compares."""
     return f"reports/headlines/{name}.json"
+
+
+def reported(name, files, what):
+    """Files of an experiment as Snakemake's own report shows them: by experiment, in the order of the page."""
+    category = f"{list(EXPERIMENTS).index(name) + 1:02d} {name}"
+    return report(files, caption=f"../report/{name}.rst", category=category, labels={"content": what})
 
 
 def tracked(name):

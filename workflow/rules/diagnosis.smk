@@ -125,12 +125,7 @@ rule collect_diagnosis:
     output:
         runs="results/diagnosis/runs.json",
         headline=headline_file("diagnosis"),
-        metrics=report(
-            metrics_file("diagnosis"),
-            caption="../report/diagnosis.rst",
-            category="diagnosis",
-            labels={"content": "metrics"},
-        ),
+        metrics=reported("diagnosis", [metrics_file("diagnosis")], "metrics"),
         tables=table_files("diagnosis"),
         points="results/diagnosis/points.parquet",
         choices="results/diagnosis/choices.parquet",
@@ -155,12 +150,8 @@ rule draw_diagnosis:
         choices="results/diagnosis/choices.parquet",
         tests="reports/tables/diagnosis_assumption_1.csv",
     output:
-        report(
-            figure_files("diagnosis"),
-            caption="../report/diagnosis.rst",
-            category="diagnosis",
-            labels=lambda wildcards, output: {"content": "figure"},
-        ),
+        reported("diagnosis", figure_files("diagnosis", "svg"), "figure"),
+        figure_files("diagnosis", "png"),
     log:
         "results/logs/diagnosis/draw.log",
     benchmark:

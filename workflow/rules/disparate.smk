@@ -43,12 +43,7 @@ rule collect_disparate:
     output:
         runs="results/disparate/runs.json",
         headline=headline_file("disparate"),
-        metrics=report(
-            metrics_file("disparate"),
-            caption="../report/disparate.rst",
-            category="disparate",
-            labels={"content": "metrics"},
-        ),
+        metrics=reported("disparate", [metrics_file("disparate")], "metrics"),
         tables=table_files("disparate"),
     log:
         "results/logs/disparate/collect.log",
@@ -69,12 +64,8 @@ rule draw_disparate:
     input:
         curves=expand("results/disparate/{width}.parquet", width=PARAMS.disparate.dimensions_bc),
     output:
-        report(
-            figure_files("disparate"),
-            caption="../report/disparate.rst",
-            category="disparate",
-            labels=lambda wildcards, output: {"content": "figure"},
-        ),
+        reported("disparate", figure_files("disparate", "svg"), "figure"),
+        figure_files("disparate", "png"),
     log:
         "results/logs/disparate/draw.log",
     benchmark:

@@ -84,12 +84,7 @@ rule collect_distillation:
     output:
         runs="results/distillation/runs.json",
         headline=headline_file("distillation"),
-        metrics=report(
-            metrics_file("distillation"),
-            caption="../report/distillation.rst",
-            category="distillation",
-            labels={"content": "metrics"},
-        ),
+        metrics=reported("distillation", [metrics_file("distillation")], "metrics"),
         tables=table_files("distillation"),
         curves="results/distillation/curves.parquet",
     log:
@@ -112,12 +107,8 @@ rule draw_distillation:
         curves="results/distillation/curves.parquet",
         index="reports/tables/distillation_index.csv",
     output:
-        report(
-            figure_files("distillation"),
-            caption="../report/distillation.rst",
-            category="distillation",
-            labels=lambda wildcards, output: {"content": "figure"},
-        ),
+        reported("distillation", figure_files("distillation", "svg"), "figure"),
+        figure_files("distillation", "png"),
     log:
         "results/logs/distillation/draw.log",
     benchmark:

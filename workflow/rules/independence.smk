@@ -41,12 +41,7 @@ rule collect_independence:
     output:
         runs="results/independence/runs.json",
         headline=headline_file("independence"),
-        metrics=report(
-            metrics_file("independence"),
-            caption="../report/independence.rst",
-            category="independence",
-            labels={"content": "metrics"},
-        ),
+        metrics=reported("independence", [metrics_file("independence")], "metrics"),
         tables=table_files("independence"),
     log:
         "results/logs/independence/collect.log",
@@ -67,12 +62,8 @@ rule draw_independence:
     input:
         recalls=expand("results/independence/{noise}.parquet", noise=PARAMS.independence.shared_noise),
     output:
-        report(
-            figure_files("independence"),
-            caption="../report/independence.rst",
-            category="independence",
-            labels=lambda wildcards, output: {"content": "figure"},
-        ),
+        reported("independence", figure_files("independence", "svg"), "figure"),
+        figure_files("independence", "png"),
     log:
         "results/logs/independence/draw.log",
     benchmark:

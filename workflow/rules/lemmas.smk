@@ -33,7 +33,7 @@ rule collect_lemmas:
     output:
         runs="results/lemmas/runs.json",
         headline=headline_file("lemmas"),
-        metrics=report(metrics_file("lemmas"), caption="../report/lemmas.rst", category="lemmas"),
+        metrics=reported("lemmas", [metrics_file("lemmas")], "metrics"),
         tables=table_files("lemmas"),
     log:
         "results/logs/lemmas/collect.log",
@@ -54,7 +54,8 @@ rule draw_lemmas:
     input:
         checks="results/lemmas/checks.parquet",
     output:
-        report(figure_files("lemmas"), caption="../report/lemmas.rst", category="lemmas"),
+        reported("lemmas", figure_files("lemmas", "svg"), "figure"),
+        figure_files("lemmas", "png"),
     log:
         "results/logs/lemmas/draw.log",
     benchmark:

@@ -130,12 +130,7 @@ rule collect_marginals:
         rejections="results/marginals/rejections.parquet",
         runs="results/marginals/runs.json",
         headline=headline_file("marginals"),
-        metrics=report(
-            metrics_file("marginals"),
-            caption="../report/marginals.rst",
-            category="marginals",
-            labels={"content": "metrics"},
-        ),
+        metrics=reported("marginals", [metrics_file("marginals")], "metrics"),
         tables=table_files("marginals"),
     log:
         "results/logs/marginals/collect.log",
@@ -161,12 +156,8 @@ rule draw_marginals:
             dimension=PARAMS.marginals.scatter_dimension,
         ),
     output:
-        report(
-            figure_files("marginals"),
-            caption="../report/marginals.rst",
-            category="marginals",
-            labels=lambda wildcards, output: {"content": "figure"},
-        ),
+        reported("marginals", figure_files("marginals", "svg"), "figure"),
+        figure_files("marginals", "png"),
     log:
         "results/logs/marginals/draw.log",
     benchmark:

@@ -174,12 +174,7 @@ rule collect_maze:
     output:
         runs="results/maze/runs.json",
         headline=headline_file("maze"),
-        metrics=report(
-            metrics_file("maze"),
-            caption="../report/maze.rst",
-            category="maze",
-            labels={"content": "metrics"},
-        ),
+        metrics=reported("maze", [metrics_file("maze")], "metrics"),
         tables=table_files("maze"),
     log:
         "results/logs/maze/collect.log",
@@ -203,12 +198,8 @@ rule draw_maze:
         maps=rules.show_maze.output.maps,
         placed=rules.show_maze.output.placed,
     output:
-        report(
-            figure_files("maze"),
-            caption="../report/maze.rst",
-            category="maze",
-            labels=lambda wildcards, output: {"content": "figure"},
-        ),
+        reported("maze", figure_files("maze", "svg"), "figure"),
+        figure_files("maze", "png"),
         animation="reports/figures/maze_walk.gif",
     log:
         "results/logs/maze/draw.log",

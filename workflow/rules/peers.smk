@@ -87,12 +87,7 @@ rule collect_peers:
     output:
         runs="results/peers/runs.json",
         headline=headline_file("peers"),
-        metrics=report(
-            metrics_file("peers"),
-            caption="../report/peers.rst",
-            category="peers",
-            labels={"content": "metrics"},
-        ),
+        metrics=reported("peers", [metrics_file("peers")], "metrics"),
         tables=table_files("peers"),
     log:
         "results/logs/peers/collect.log",
@@ -113,12 +108,8 @@ rule draw_peers:
     input:
         metrics=metrics_file("peers"),
     output:
-        report(
-            figure_files("peers"),
-            caption="../report/peers.rst",
-            category="peers",
-            labels=lambda wildcards, output: {"content": "figure"},
-        ),
+        reported("peers", figure_files("peers", "svg"), "figure"),
+        figure_files("peers", "png"),
     log:
         "results/logs/peers/draw.log",
     benchmark:

@@ -97,7 +97,7 @@ rule collect_scaling:
     output:
         runs="results/scaling/runs.json",
         headline=headline_file("scaling"),
-        metrics=report(metrics_file("scaling"), caption="../report/scaling.rst", category="scaling"),
+        metrics=reported("scaling", [metrics_file("scaling")], "metrics"),
         tables=table_files("scaling"),
     log:
         "results/logs/scaling/collect.log",
@@ -118,7 +118,8 @@ rule draw_scaling:
     input:
         table="reports/tables/scaling.csv",
     output:
-        report(figure_files("scaling"), caption="../report/scaling.rst", category="scaling"),
+        reported("scaling", figure_files("scaling", "svg"), "figure"),
+        figure_files("scaling", "png"),
     log:
         "results/logs/scaling/draw.log",
     benchmark:

@@ -127,11 +127,7 @@ rule collect_synthetic:
         candidates="results/synthetic/candidates.parquet",
         runs="results/synthetic/runs.json",
         headline=headline_file("synthetic"),
-        metrics=report(
-            metrics_file("synthetic"),
-            caption="../report/synthetic.rst",
-            category="synthetic",
-        ),
+        metrics=reported("synthetic", [metrics_file("synthetic")], "metrics"),
         tables=table_files("synthetic"),
     log:
         "results/logs/synthetic/collect.log",
@@ -153,11 +149,8 @@ rule draw_synthetic:
         epochs="results/synthetic/epochs.parquet",
         candidates="results/synthetic/candidates.parquet",
     output:
-        report(
-            figure_files("synthetic"),
-            caption="../report/synthetic.rst",
-            category="synthetic",
-        ),
+        reported("synthetic", figure_files("synthetic", "svg"), "figure"),
+        figure_files("synthetic", "png"),
     log:
         "results/logs/synthetic/draw.log",
     benchmark:
