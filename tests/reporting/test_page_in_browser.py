@@ -14,8 +14,8 @@ SWITCHES = [
     *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars"),
 ]
 WIDER = """
-const inside = e => e.closest('.table, nav, pre') !== null;
-return [...document.body.querySelectorAll('*')].filter(e => !inside(e) || e.matches('.table, nav'))
+const inside = e => e.closest('.table, nav, pre, p:has(> img)') !== null;
+return [...document.body.querySelectorAll('*')].filter(e => !inside(e) || e.matches('.table, nav, p:has(> img)'))
   .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
   .map(e => e.tagName + ' ' + e.className + ' ' + e.textContent.trim().slice(0, 60));
 """
