@@ -1,0 +1,140 @@
+"""What is trained: small towers on frozen features, and the two-tower models with their learned scale.
+
+A model scores (x, y) by scale times the cosine of its two towers. `described` towers see a picture or a sound as the
+pretrained network's features and as words: the mean of its ten best classes' names as the text network embeds them.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+
+import torch
+from anyascii import anyascii
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+__all__ = ["CharacterTower", "Described", "FrameTower", "TextTower", "TwoTowers", "letters", "pad_rows"]
+
+LETTERS = " 'abcdefghijklmnopqrstuvwxyz0123456789"  # 0 stands for no letter
+LONGEST = 80  # letters of a caption that are read
+BEST = 10  # classes whose names describe a picture or a sound
+LARGEST_SCALE = 100.0
+
+
+class Described(nn.Module):
+    """Features [n, d] of a frozen network, and the names of their best classes [n, e], to vectors [n, width].
+
+    The network's head and the embedded names are kept with the tower, since both are part of what it computes.
+    """
+
+    def __init__(
+        self,
+        weight: Float[Tensor, "classes d"],
+        bias: Float[Tensor, " classes"],
+        names: Float[Tensor, "classes e"],
+        width: int,
+        hidden: int,
+    ) -> None:
+        super().__init__()
+        for name, value in (("weight", weight), ("bias", bias), ("names", names)):
+            self.register_buffer(name, value.clone())
+        self.features = nn.Sequential(nn.Dropout(0.3), nn.Linear(weight.shape[1], hidden))
+        self.words = nn.Sequential(nn.Dropout(0.1), nn.Linear(names.shape[1], hidden))
+        self.last = nn.Sequential(nn.ReLU(), nn.Dropout(0.3), nn.Linear(hidden, width))
+
+    def forward(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n width"]:
+        best, classes = (features @ self.weight.mT + self.bias).topk(BEST, dim=1)
+        words = (best.softmax(1)[..., None] * self.names[classes]).sum(1)
+        return self._join(features, words)
+
+    def classes(self) -> Float[Tensor, "classes width"]:
+        """The classes themselves as if each were a picture or sound: its row of the head, and its name."""
+        return self._join(self.weight, self.names)
+
+    def _join(self, features: Tensor, words: Tensor) -> Tensor:
+        scaled = normalize(features - features.mean(1, keepdim=True), dim=-1) * features.shape[1] ** 0.5
+        return self.last(self.features(scaled) + self.words(normalize(words, dim=-1) * words.shape[1] ** 0.5))
+
+
+class TextTower(nn.Module):
+    """Sentence embeddings [n, e] of the frozen text network to vectors [n, width]."""
+
+    def __init__(self, inputs: int, width: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Dropout(0.1), nn.Linear(inputs, hidden), nn.ReLU(), nn.Dropout(0.1), nn.Linear(hidden, width)
+        )
+
+    def forward(self, sentences: Float[Tensor, "n e"]) -> Float[Tensor, "n width"]:
+        return self.layers(sentences * sentences.shape[1] ** 0.5)
+
+
+class Sequences(nn.Module):
+    """Sequences [n, t, inputs] and their lengths [n] to vectors [n, width]: a convolution, a GRU in both directions.
+
+    The last states of both directions and the maximum over time are read.
+    """
+
+    def __init__(self, inputs: int, width: int, hidden: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.convolution = nn.Conv1d(inputs, hidden, 3, stride=stride, padding=1)
+        self.recurrent = nn.GRU(hidden, hidden, batch_first=True, bidirectional=True)
+        self.last = nn.Sequential(nn.Dropout(0.3), nn.Linear(4 * hidden, width))
+
+    def forward(self, rows: Float[Tensor, "n t inputs"], lengths: Int[Tensor, " n"]) -> Float[Tensor, "n width"]:
+        lengths = (lengths + self.stride - 1) // self.stride
+        maps = torch.relu(self.convolution(rows.mT)).mT
+        packed = nn.utils.rnn.pack_padded_sequence(maps, lengths, batch_first=True, enforce_sorted=False)
+        states, ends = self.recurrent(packed)
+        found, _ = nn.utils.rnn.pad_packed_sequence(states, batch_first=True, padding_value=-1.0)
+        return self.last(torch.cat([ends[0], ends[1], found.amax(1)], dim=1))
+
+
+class FrameTower(nn.Module):
+    """Frames of speech to vectors. In training, frames are hidden and noise is added: few voices say few words."""
+
+    def __init__(self, inputs: int, width: int, hidden: int) -> None:
+        super().__init__()
+        self.scale = inputs**-0.5
+        self.sequences = Sequences(inputs, width, hidden, stride=1)
+
+    def forward(self, rows: Float[Tensor, "n t inputs"], lengths: Int[Tensor, " n"]) -> Float[Tensor, "n width"]:
+        return self.sequences(rows * self.scale, lengths)
+
+
+class CharacterTower(nn.Module):
+    """Letters of a text to vectors: it can spell a word that it never saw."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(len(LETTERS) + 1, hidden, padding_idx=0)
+        self.sequences = Sequences(hidden, width, hidden, stride=1)
+
+    def forward(self, rows: Int[Tensor, "n t"], lengths: Int[Tensor, " n"]) -> Float[Tensor, "n width"]:
+        return self.sequences(self.embedding(rows), lengths)
+
+
+class TwoTowers(nn.Module):
+    """Two towers and the scale by which their cosine is multiplied."""
+
+    def __init__(self, x: nn.Module, y: nn.Module, scale: float = 10.0) -> None:
+        super().__init__()
+        self.x, self.y = x, y
+        self.log_scale = nn.Parameter(torch.tensor(scale).log())
+
+    @property
+    def scale(self) -> Float[Tensor, ""]:
+        return self.log_scale.exp().clamp_max(LARGEST_SCALE)
+
+
+def letters(text: str) -> Int[Tensor, " t"]:
+    """A text as numbers of letters: any script as Latin letters without accents; at least one number."""
+    plain = anyascii(unicodedata.normalize("NFKC", text)).lower()
+    found = [LETTERS.index(letter) + 1 if letter in LETTERS else 1 for letter in plain]
+    return torch.tensor(([1, *found, 1] if found else [1])[:LONGEST])
+
+
+def pad_rows(rows: Sequence[Tensor]) -> tuple[Tensor, Int[Tensor, " n"]]:
+    """Sequences of unlike length as one tensor, zeros after their ends, and their lengths."""
+    return nn.utils.rnn.pad_sequence(list(rows), batch_first=True), torch.tensor([len(row) for row in rows])
