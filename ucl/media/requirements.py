@@ -72,9 +72,7 @@ def missing_media(
 def missing_data(pointer: Path, remote: bool) -> list[str]:
     """A tracked file that is not here and cannot be reached upstream, where no remote is set up."""
     source = read_pointer(pointer)
-    if (
-        remote or is_present(source) or isinstance(source.url, Wheel) or hub.reachable(source.url)
-    ):  # pip asks for wheels
+    if remote or is_present(source) or isinstance(source.url, Wheel) or hub.reachable(source.url):
         return []
     advice = "add a mirror with `dvc remote add --local -d mirror <path or address>`"
     return [f"{source.path}: not here, no DVC remote is set up, and {source.url} is out of reach; {advice}"]
@@ -85,8 +83,8 @@ def missing_stamps(folder: str | Path) -> list[str]:
     if Path(folder).is_dir():
         return []
     return [
-        f"{folder}: no such folder; install Tux Paint's stamps (apt install tuxpaint-stamps-default), or set media.stamps "
-        "to where they are"
+        f"{folder}: no such folder; install Tux Paint's stamps (apt install tuxpaint-stamps-default), or set "
+        "media.stamps to where they are"
     ]
 
 

@@ -1,4 +1,4 @@
-"""Published data by pointer: a `.dvc` file names where a file comes from and its md5, by which what arrives is verified.
+"""Published data by pointer: a `.dvc` file names where it comes from and the md5 by which what arrives is verified.
 
 This module verifies and downloads from upstream. The DVC remote is asked first, through a function
 that the caller hands in (`workflow/scripts/pull_data.py`), so that the library itself does not depend on DVC.

@@ -27,16 +27,8 @@ from ucl.media.base import MediaError
 from ucl.media.decode import read_audio
 from ucl.stamps.pictures import read_picture
 
-__all__ = ["WEIGHTS", "Head", "ImageNetwork", "SoundNetwork", "SpeechNetwork", "TextNetwork"]
+__all__ = ["Head", "ImageNetwork", "SoundNetwork", "SpeechNetwork", "TextNetwork"]
 
-# The files of `data/weights` by what they are for.
-WEIGHTS = {
-    "image": ("efficientnet_lite0.pth",),
-    "names": ("imagenet_names.json",),
-    "text": ("minilm.zip",),
-    "speech": ("melspectrogram.onnx", "speech_embedding.onnx"),
-    "sound": ("yamnet.tflite",),
-}
 RATE = 16_000  # Hz, of speech and of sounds
 SILENT = 1e-3  # a recording whose loudest sample is below this says nothing
 
@@ -124,9 +116,15 @@ class SpeechNetwork:
         self.mel = _session(folder / "melspectrogram.onnx")
         self.embedding = _session(folder / "speech_embedding.onnx")
 
-    def encode(self, item: Any) -> Float[Tensor, "frames width"]:
-        """A recording's frames; MediaError where it cannot be read or is silent."""
-        samples = np.pad(_read_sound(item), self.AROUND) * np.float32(2**15)  # the scale of 16-bit samples
+    def prepare(self, item: Any) -> np.ndarray:
+        """A recording with silence around it; MediaError where it cannot be read or is silent."""
+        return np.pad(_read_sound(item), self.AROUND) * np.float32(2**15)  # the scale of 16-bit samples
+
+    def forward(self, prepared: Sequence[np.ndarray]) -> list[Float[Tensor, "frames width"]]:
+        """Every recording's frames."""
+        return [self._frames(samples) for samples in prepared]
+
+    def _frames(self, samples: np.ndarray) -> Float[Tensor, "frames width"]:
         mel = self.mel.run(None, {"input": samples[None]})[0][:, 0].reshape(-1, 32) / 10 + 2
         starts = range(0, len(mel) - self.WINDOW + 1, self.HOP)
         windows = np.stack([mel[start : start + self.WINDOW] for start in starts])[..., None].astype(np.float32)
@@ -153,9 +151,15 @@ class SoundNetwork:
         weight, bias = self._value("tower0/network/layer29/fc/MatMul"), self._value("network/layer29/fc/biases")
         self.head = Head(weight, bias, [name.strip() for name in names if name.strip()])
 
-    def encode(self, item: Any) -> Float[Tensor, " width"]:
-        """A recording's features; MediaError where it cannot be read or is silent."""
-        samples = _read_sound(item)
+    def prepare(self, item: Any) -> np.ndarray:
+        """A recording; MediaError where it cannot be read or is silent."""
+        return _read_sound(item)
+
+    def forward(self, prepared: Sequence[np.ndarray]) -> Float[Tensor, "n width"]:
+        """Every recording's features."""
+        return torch.stack([self._features(samples) for samples in prepared])
+
+    def _features(self, samples: np.ndarray) -> Float[Tensor, " width"]:
         windows = max(1, round(len(samples) / self.SAMPLES))
         padded = np.pad(samples, (0, max(0, windows * self.SAMPLES - len(samples))))
         rows = [self._window(padded[i * self.SAMPLES : (i + 1) * self.SAMPLES]) for i in range(windows)]

@@ -12,28 +12,8 @@ from ucl.runtime import generator
 __all__ = ["PARTS", "group_stamps", "split_groups"]
 
 PARTS = ("image", "speech", "validation", "test")  # who trains on a group's stamps, or judges by them
-COLOURS = frozenset(
-    [
-        "black",
-        "blue",
-        "brown",
-        "gold",
-        "golden",
-        "gray",
-        "green",
-        "grey",
-        "orange",
-        "pink",
-        "purple",
-        "red",
-        "silver",
-        "turquoise",
-        "violet",
-        "white",
-        "yellow",
-    ]
-)
-VARIANTS = COLOURS | {"cartoon", "mirror", "flip"}
+COLOURS = {"black", "blue", "brown", "gold", "golden", "gray", "green", "grey", "orange", "pink", "purple", "red"}
+VARIANTS = COLOURS | {"silver", "turquoise", "violet", "white", "yellow", "cartoon", "mirror"}
 
 
 def group_stamps(keys: Mapping[str, Sequence[str]]) -> dict[str, str]:

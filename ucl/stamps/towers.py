@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 __all__ = ["CharacterTower", "Described", "FrameTower", "TextTower", "TwoTowers", "letters", "pad_rows"]
 
 LETTERS = " 'abcdefghijklmnopqrstuvwxyz0123456789"  # 0 stands for no letter
-LONGEST = 80  # letters of a caption that are read
+LONGEST = 40  # letters of a caption that are read, and frames of speech: 3.2 seconds, half of one silence before
 BEST = 10  # classes whose names describe a picture or a sound
 LARGEST_SCALE = 100.0
 
@@ -70,25 +70,29 @@ class TextTower(nn.Module):
 
 
 class Sequences(nn.Module):
-    """Sequences [n, t, inputs] and their lengths [n] to vectors [n, width]: a convolution, a GRU in both directions.
+    """Sequences [n, t, inputs] and their lengths [n] to vectors [n, width]: a convolution, a GRU in each direction.
 
-    The last states of both directions and the maximum over time are read.
+    The last state of both and their maximum over time are read. What stands after a sequence's end changes nothing.
+    (PyTorch's packed sequences do the same at two to three times the cost on a CPU.)
     """
 
-    def __init__(self, inputs: int, width: int, hidden: int, stride: int) -> None:
+    def __init__(self, inputs: int, width: int, hidden: int) -> None:
         super().__init__()
-        self.stride = stride
-        self.convolution = nn.Conv1d(inputs, hidden, 3, stride=stride, padding=1)
-        self.recurrent = nn.GRU(hidden, hidden, batch_first=True, bidirectional=True)
+        self.convolution = nn.Conv1d(inputs, hidden, 3, padding=1)
+        self.forwards = nn.GRU(hidden, hidden, batch_first=True)
+        self.backwards = nn.GRU(hidden, hidden, batch_first=True)
         self.last = nn.Sequential(nn.Dropout(0.3), nn.Linear(4 * hidden, width))
 
     def forward(self, rows: Float[Tensor, "n t inputs"], lengths: Int[Tensor, " n"]) -> Float[Tensor, "n width"]:
-        lengths = (lengths + self.stride - 1) // self.stride
         maps = torch.relu(self.convolution(rows.mT)).mT
-        packed = nn.utils.rnn.pack_padded_sequence(maps, lengths, batch_first=True, enforce_sorted=False)
-        states, ends = self.recurrent(packed)
-        found, _ = nn.utils.rnn.pad_packed_sequence(states, batch_first=True, padding_value=-1.0)
-        return self.last(torch.cat([ends[0], ends[1], found.amax(1)], dim=1))
+        place, end = torch.arange(rows.shape[1], device=rows.device), lengths[:, None] - 1
+        turned = (end - place).clamp_min(0)[..., None].expand_as(maps)
+        read = []
+        for recurrent, sequence in ((self.forwards, maps), (self.backwards, maps.gather(1, turned))):
+            states = recurrent(sequence)[0]
+            read.append(states.gather(1, end[..., None].expand(-1, 1, states.shape[2]))[:, 0])
+            read.append(states.masked_fill((place > end)[..., None], -1.0).amax(1))  # a GRU's states are above -1
+        return self.last(torch.cat(read, dim=1))
 
 
 class FrameTower(nn.Module):
@@ -97,10 +101,10 @@ class FrameTower(nn.Module):
     def __init__(self, inputs: int, width: int, hidden: int) -> None:
         super().__init__()
         self.scale = inputs**-0.5
-        self.sequences = Sequences(inputs, width, hidden, stride=1)
+        self.sequences = Sequences(inputs, width, hidden)
 
     def forward(self, rows: Float[Tensor, "n t inputs"], lengths: Int[Tensor, " n"]) -> Float[Tensor, "n width"]:
-        return self.sequences(rows * self.scale, lengths)
+        return self.sequences(rows[:, :LONGEST] * self.scale, lengths.clamp_max(LONGEST))
 
 
 class CharacterTower(nn.Module):
@@ -109,7 +113,7 @@ class CharacterTower(nn.Module):
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(len(LETTERS) + 1, hidden, padding_idx=0)
-        self.sequences = Sequences(hidden, width, hidden, stride=1)
+        self.sequences = Sequences(hidden, width, hidden)
 
     def forward(self, rows: Int[Tensor, "n t"], lengths: Int[Tensor, " n"]) -> Float[Tensor, "n width"]:
         return self.sequences(self.embedding(rows), lengths)

@@ -123,9 +123,11 @@ def _disturb(rows: Float[Tensor, "n t d"], lengths: Tensor, generator: torch.Gen
     rows = rows + 0.2 * spread * torch.randn(n, t, d, generator=generator)
     rows = rows * (1 + 0.2 * torch.randn(n, 1, d, generator=generator))
     start = torch.rand(n, 1, generator=generator) * lengths[:, None]
-    hidden = (torch.arange(t) >= start) & (torch.arange(t) < start + 4 * torch.rand(n, 1, generator=generator))
+    place = torch.arange(t)
+    hidden = (place >= start) & (place < start + 4 * torch.rand(n, 1, generator=generator))
     missing = torch.rand(n, 1, d, generator=generator) < 0.1
-    return rows.masked_fill(hidden[..., None] | missing, 0.0)
+    over = place >= lengths[:, None]
+    return rows.masked_fill((hidden | over)[..., None] | missing, 0.0)
 
 
 def _judge(model: TwoTowers, sides: tuple[Side, Side], names: Sequence[str]) -> float:
