@@ -14,7 +14,7 @@ from ucl.media.base import Encoder, EncoderInfo, Modality, weights_digest
 from ucl.media.tower import Tower
 from ucl.stamps.frozen import ImageNetwork, SoundNetwork, SpeechNetwork, TextNetwork
 from ucl.stamps.models import MODELS, load_model
-from ucl.stamps.towers import letters, pad_rows
+from ucl.stamps.towers import Classes, Described, letters, pad_rows
 
 __all__ = ["stamps_encoders"]
 
@@ -50,7 +50,7 @@ def stamps_encoders(model: str, weights: str | None, device: torch.device) -> di
 def _encoder(
     kind: str, tower: nn.Module, frozen: Path, info: Callable[..., EncoderInfo], device: torch.device
 ) -> Encoder:
-    prepare, rows = _frozen(kind, frozen)
+    prepare, rows = _frozen(kind, frozen, tower)
 
     def embed(batch: list[Any]) -> Tensor:
         return normalize(tower(*(part.to(device) for part in rows(batch))), dim=-1)
@@ -61,7 +61,7 @@ def _encoder(
 Rows = Callable[[Sequence[Any]], tuple[Tensor, ...]]
 
 
-def _frozen(kind: str, folder: Path) -> tuple[Callable[[Any], Any], Rows]:
+def _frozen(kind: str, folder: Path, tower: nn.Module) -> tuple[Callable[[Any], Any], Rows]:
     """How an item is read, and what makes of several the input of a tower."""
     if kind == "letters":
         return letters, pad_rows
@@ -72,7 +72,9 @@ def _frozen(kind: str, folder: Path) -> tuple[Callable[[Any], Any], Rows]:
         speech = SpeechNetwork(folder)
         return speech.prepare, lambda batch: pad_rows(speech.forward(batch))
     network = ImageNetwork(folder) if kind == "image" else SoundNetwork(folder)
-    return network.prepare, lambda batch: (network.forward(batch),)
+    assert isinstance(tower, Described)
+    classes = Classes(*(part.cpu() for part in tower.classes))
+    return network.prepare, lambda batch: (classes.describe(network.forward(batch)),)
 
 
 def _width(tower: nn.Module) -> int:

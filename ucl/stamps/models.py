@@ -3,19 +3,17 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from ucl.errors import InputError
 from ucl.media.pointers import dvc_md5
-from ucl.stamps.towers import CharacterTower, Described, FrameTower, TextTower, TwoTowers
+from ucl.stamps.towers import CharacterTower, Classes, Described, FrameTower, TextTower, TwoTowers
 from ucl.tensors import read_about, read_tensors, write_tensors
 
-__all__ = ["FROZEN", "MODELS", "Classes", "build", "load_model", "save_model"]
+__all__ = ["FROZEN", "MODELS", "build", "copy_model", "load_model", "save_model"]
 
 # The towers of each model, and the files of `data/weights` that they stand on.
 MODELS = {
@@ -23,6 +21,7 @@ MODELS = {
     "audio_text": ("speech", "letters"),  # a spoken caption and its text, in one language
     "sound_text": ("sound", "text"),  # a sound and an English caption
     "audio_image": ("speech", "image"),  # a spoken caption and a picture: what a bridge never sees
+    "sound_image": ("sound", "image"),  # a sound and a picture, likewise
 }
 FROZEN = {
     "image": ("efficientnet_lite0.pth", "imagenet_names.json"),
@@ -34,15 +33,6 @@ FROZEN = {
 FRAMES, SENTENCE = 96, 384  # widths of the frozen speech and text networks
 
 
-@dataclass(frozen=True)
-class Classes:
-    """What a `Described` tower keeps of a frozen network: its head, and its class names in the text network."""
-
-    weight: Float[Tensor, "classes d"]
-    bias: Float[Tensor, " classes"]
-    names: Float[Tensor, "classes e"]
-
-
 def build(name: str, width: int, hidden: int, classes: Mapping[str, Classes]) -> TwoTowers:
     """An untrained model; `classes` has the heads of the frozen networks (`image`, `sound`) that it describes with."""
     x, y = (_tower(kind, width, hidden, classes) for kind in MODELS[name])
@@ -51,8 +41,7 @@ def build(name: str, width: int, hidden: int, classes: Mapping[str, Classes]) ->
 
 def _tower(kind: str, width: int, hidden: int, classes: Mapping[str, Classes]) -> nn.Module:
     if kind in ("image", "sound"):
-        own = classes[kind]
-        return Described(own.weight, own.bias, own.names, width, hidden)
+        return Described(classes[kind], width, hidden)
     if kind == "text":
         return TextTower(SENTENCE, width, hidden)
     return FrameTower(FRAMES, width, hidden) if kind == "speech" else CharacterTower(width, hidden)
@@ -93,3 +82,10 @@ def load_model(name: str, folder: Path) -> tuple[TwoTowers, Path]:
         model = build(name, **json.loads(about["recipe"]), classes=classes)
     model.load_state_dict(tensors)
     return model.eval(), weights
+
+
+def copy_model(source: Path, path: Path) -> None:
+    """The same model in another folder, from which the frozen weights are seen."""
+    about = read_about(source)
+    weights = os.path.relpath(source.parent / about["weights"], path.parent)
+    write_tensors(read_tensors(source), path, about | {"weights": weights})

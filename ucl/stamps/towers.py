@@ -1,11 +1,12 @@
 """What is trained: small towers on frozen features, and the two-tower models with their learned scale.
 
-A model scores (x, y) by scale times the cosine of its two towers. `described` towers see a picture or a sound as the
-pretrained network's features and as words: the mean of its ten best classes' names as the text network embeds them.
+A model scores (x, y) by scale times the cosine of its two towers. A picture or a sound is seen as the pretrained
+network's features and as words: the mean of its ten best classes' names as the text network embeds them.
 """
 
 import unicodedata
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from anyascii import anyascii
@@ -13,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-__all__ = ["CharacterTower", "Described", "FrameTower", "TextTower", "TwoTowers", "letters", "pad_rows"]
+__all__ = ["CharacterTower", "Classes", "Described", "FrameTower", "TextTower", "TwoTowers", "letters", "pad_rows"]
 
 LETTERS = " 'abcdefghijklmnopqrstuvwxyz0123456789"  # 0 stands for no letter
 LONGEST = 40  # letters of a caption that are read, and frames of speech: 3.2 seconds, half of one silence before
@@ -21,39 +22,48 @@ BEST = 10  # classes whose names describe a picture or a sound
 LARGEST_SCALE = 100.0
 
 
+class Classes(NamedTuple):
+    """A frozen network's head, and its class names as the text network embeds them."""
+
+    weight: Float[Tensor, "classes d"]
+    bias: Float[Tensor, " classes"]
+    names: Float[Tensor, "classes e"]
+
+    def describe(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n d_and_e"]:
+        """Features, and beside them the names of their ten best classes, weighted by the softmax over these."""
+        best, classes = (features @ self.weight.mT + self.bias).topk(min(BEST, len(self.names)), dim=1)
+        return _joined(features, (best.softmax(1)[..., None] * self.names[classes]).sum(1))
+
+    def pseudo(self) -> Float[Tensor, "classes d_and_e"]:
+        """The classes themselves as if each were a picture or sound: its row of the head, and its name."""
+        return _joined(self.weight, self.names)
+
+
+def _joined(features: Tensor, words: Tensor) -> Tensor:
+    """Both of unit variance."""
+    centred = normalize(features - features.mean(1, keepdim=True), dim=-1) * features.shape[1] ** 0.5
+    return torch.cat([centred, normalize(words, dim=-1) * words.shape[1] ** 0.5], dim=1)
+
+
 class Described(nn.Module):
-    """Features [n, d] of a frozen network, and the names of their best classes [n, e], to vectors [n, width].
+    """What `Classes.describe` gives to vectors [n, width]; the classes are kept, as part of what the tower computes."""
 
-    The network's head and the embedded names are kept with the tower, since both are part of what it computes.
-    """
-
-    def __init__(
-        self,
-        weight: Float[Tensor, "classes d"],
-        bias: Float[Tensor, " classes"],
-        names: Float[Tensor, "classes e"],
-        width: int,
-        hidden: int,
-    ) -> None:
+    def __init__(self, classes: Classes, width: int, hidden: int) -> None:
         super().__init__()
-        for name, value in (("weight", weight), ("bias", bias), ("names", names)):
+        for name, value in classes._asdict().items():
             self.register_buffer(name, value.clone())
-        self.features = nn.Sequential(nn.Dropout(0.3), nn.Linear(weight.shape[1], hidden))
-        self.words = nn.Sequential(nn.Dropout(0.1), nn.Linear(names.shape[1], hidden))
+        self.split = [classes.weight.shape[1], classes.names.shape[1]]
+        self.features = nn.Sequential(nn.Dropout(0.3), nn.Linear(self.split[0], hidden))
+        self.words = nn.Sequential(nn.Dropout(0.1), nn.Linear(self.split[1], hidden))
         self.last = nn.Sequential(nn.ReLU(), nn.Dropout(0.3), nn.Linear(hidden, width))
 
-    def forward(self, features: Float[Tensor, "n d"]) -> Float[Tensor, "n width"]:
-        best, classes = (features @ self.weight.mT + self.bias).topk(BEST, dim=1)
-        words = (best.softmax(1)[..., None] * self.names[classes]).sum(1)
-        return self._join(features, words)
+    @property
+    def classes(self) -> Classes:
+        return Classes(self.weight, self.bias, self.names)
 
-    def classes(self) -> Float[Tensor, "classes width"]:
-        """The classes themselves as if each were a picture or sound: its row of the head, and its name."""
-        return self._join(self.weight, self.names)
-
-    def _join(self, features: Tensor, words: Tensor) -> Tensor:
-        scaled = normalize(features - features.mean(1, keepdim=True), dim=-1) * features.shape[1] ** 0.5
-        return self.last(self.features(scaled) + self.words(normalize(words, dim=-1) * words.shape[1] ** 0.5))
+    def forward(self, rows: Float[Tensor, "n d_and_e"]) -> Float[Tensor, "n width"]:
+        features, words = rows.split(self.split, dim=1)
+        return self.last(self.features(features) + self.words(words))
 
 
 class TextTower(nn.Module):

@@ -5,7 +5,7 @@ say when to stop (by InfoNCE, which also holds the learned scale to what it is w
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,9 +15,9 @@ from torch.nn.functional import normalize
 from tqdm import tqdm
 
 from ucl.learning.losses import info_nce
-from ucl.stamps.towers import Described, FrameTower, TwoTowers, pad_rows
+from ucl.stamps.towers import Classes, FrameTower, TwoTowers, pad_rows
 
-__all__ = ["Recipe", "Side", "embed", "train"]
+__all__ = ["Recipe", "Side", "embed", "judge_pairs", "judge_pseudo", "pair_loss", "pseudo_loss", "train"]
 
 CHECKS = 25  # looks at the validation groups on the way
 Views = Mapping[str, Tensor]  # stamp -> its features [d], its frames [t, d] or its letters [t]
@@ -48,21 +48,21 @@ class Side:
         return pad_rows(rows) if self.sequences else (torch.stack(rows),)
 
 
+Loss = Callable[[torch.Generator], Tensor]
+
+
 def train(
     model: TwoTowers,
-    sides: tuple[Side, Side],
-    learn: Mapping[str, Sequence[str]],
-    judge: Sequence[str],
+    loss: Loss,
+    judge: Callable[[], float],
     recipe: Recipe,
     generator: torch.Generator,
     *,
-    names: Float[Tensor, "classes e"] | None = None,
     progress: str | None = None,
 ) -> TwoTowers:
-    """Train on stamps by group (`learn`), keep what has the least InfoNCE on the stamps of `judge`.
+    """Train by `loss`, which draws its own batch, and keep what `judge` finds least.
 
-    `names` are the sentence embeddings of the class names of a `Described` tower: each class with its name is a pseudo
-    pair. Deterministic per generator. `progress` labels a bar (None: no bar).
+    Deterministic per generator. `progress` labels a bar (None: no bar).
     """
     torch.manual_seed(generator.initial_seed())  # of dropout
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
@@ -72,23 +72,49 @@ def train(
     best, kept, every = float("inf"), model.state_dict(), max(1, recipe.steps // CHECKS)
     with tqdm(total=recipe.steps, desc=progress, disable=progress is None, unit="step") as bar:
         for step in range(1, recipe.steps + 1):
-            model.train()
-            loss = _loss(model, sides, _draw(learn, recipe.batch, generator), generator)
-            if names is not None:
-                loss = loss + recipe.pseudo * _pseudo_loss(model, names, recipe.batch, generator)
+            value = loss(generator)
             optimiser.zero_grad()
-            loss.backward()
+            value.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             schedule.step()
             bar.update()
             if step % every == 0 or step == recipe.steps:
-                judged = _judge(model, sides, judge)
-                bar.set_postfix(train=f"{loss.item():.2f}", held_out=f"{judged:.2f}")
+                judged = judge()
+                bar.set_postfix(train=f"{value.item():.2f}", held_out=f"{judged:.2f}")
                 if judged < best:
                     best, kept = judged, copy.deepcopy(model.state_dict())
     model.load_state_dict(kept)
     return model.eval()
+
+
+# --- pairs of stamps ----------------------------------------------------------------------------------------------
+
+
+def pair_loss(model: TwoTowers, sides: tuple[Side, Side], learn: Mapping[str, Sequence[str]], batch: int) -> Loss:
+    """InfoNCE over one stamp of each of `batch` groups."""
+
+    def loss(generator: torch.Generator) -> Tensor:
+        model.train()
+        names, encoded = _draw(learn, batch, generator), []
+        for tower, side in zip((model.x, model.y), sides, strict=True):
+            rows = side.batch(names)
+            if isinstance(tower, FrameTower):
+                rows = (_disturb(rows[0], rows[1], generator), rows[1])
+            encoded.append(normalize(tower(*rows), dim=-1))
+        return info_nce(model.scale * encoded[0] @ encoded[1].mT)
+
+    return loss
+
+
+def judge_pairs(model: TwoTowers, sides: tuple[Side, Side], names: Sequence[str]) -> Callable[[], float]:
+    """InfoNCE over these stamps, without noise and dropout."""
+
+    def judge() -> float:
+        x, y = (embed(tower, side, names) for tower, side in zip((model.x, model.y), sides, strict=True))
+        return float(info_nce(model.scale.detach() * x @ y.mT))
+
+    return judge
 
 
 def _draw(learn: Mapping[str, Sequence[str]], batch: int, generator: torch.Generator) -> list[str]:
@@ -97,23 +123,6 @@ def _draw(learn: Mapping[str, Sequence[str]], batch: int, generator: torch.Gener
     chosen = torch.randperm(len(groups), generator=generator)[:batch].tolist()
     places = torch.rand(len(chosen), generator=generator).tolist()
     return [learn[groups[i]][int(place * len(learn[groups[i]]))] for i, place in zip(chosen, places, strict=True)]
-
-
-def _loss(model: TwoTowers, sides: tuple[Side, Side], names: Sequence[str], generator: torch.Generator) -> Tensor:
-    encoded = []
-    for tower, side in zip((model.x, model.y), sides, strict=True):
-        rows = side.batch(names)
-        if isinstance(tower, FrameTower):
-            rows = (_disturb(rows[0], rows[1], generator), rows[1])
-        encoded.append(normalize(tower(*rows), dim=-1))
-    return info_nce(model.scale * encoded[0] @ encoded[1].mT)
-
-
-def _pseudo_loss(model: TwoTowers, names: Tensor, batch: int, generator: torch.Generator) -> Tensor:
-    assert isinstance(model.x, Described)
-    chosen = torch.randperm(len(names), generator=generator)[:batch]
-    x, y = normalize(model.x.classes()[chosen], dim=-1), normalize(model.y(names[chosen]), dim=-1)
-    return info_nce(model.scale * x @ y.mT)
 
 
 def _disturb(rows: Float[Tensor, "n t d"], lengths: Tensor, generator: torch.Generator) -> Float[Tensor, "n t d"]:
@@ -130,14 +139,41 @@ def _disturb(rows: Float[Tensor, "n t d"], lengths: Tensor, generator: torch.Gen
     return rows.masked_fill((hidden | over)[..., None] | missing, 0.0)
 
 
-def _judge(model: TwoTowers, sides: tuple[Side, Side], names: Sequence[str]) -> float:
-    x, y = (embed(tower, side, names) for tower, side in zip((model.x, model.y), sides, strict=True))
-    return float(info_nce(model.scale.detach() * x @ y.mT))
-
-
 @torch.no_grad()
 def embed(tower: nn.Module, side: Side, names: Sequence[str]) -> Float[Tensor, "n d"]:
     """Unit rows of some stamps, without noise and dropout."""
     tower.eval()
     rows = [tower(*side.batch(names[start : start + 256])) for start in range(0, len(names), 256)]
     return normalize(torch.cat(rows), dim=-1)
+
+
+# --- pseudo pairs: a class of the frozen network, and its name ------------------------------------------------------
+
+
+def pseudo_loss(model: TwoTowers, classes: Classes, batch: int, learn: Tensor | None = None) -> Loss:
+    """InfoNCE over `batch` classes of the network behind a `Described` tower (of those of `learn`) and their names."""
+    known = torch.arange(len(classes.names)) if learn is None else learn
+    pseudo = classes.pseudo()
+
+    def loss(generator: torch.Generator) -> Tensor:
+        model.train()
+        chosen = known[torch.randperm(len(known), generator=generator)[:batch]]
+        return _pair_up(model, pseudo[chosen], classes.names[chosen])
+
+    return loss
+
+
+def judge_pseudo(model: TwoTowers, classes: Classes, held_out: Tensor) -> Callable[[], float]:
+    """The same over classes kept apart."""
+    pseudo = classes.pseudo()
+
+    @torch.no_grad()
+    def judge() -> float:
+        model.eval()
+        return float(_pair_up(model, pseudo[held_out], classes.names[held_out]))
+
+    return judge
+
+
+def _pair_up(model: TwoTowers, x: Tensor, y: Tensor) -> Tensor:
+    return info_nce(model.scale * normalize(model.x(x), dim=-1) @ normalize(model.y(y), dim=-1).mT)
