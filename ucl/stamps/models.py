@@ -11,6 +11,7 @@ from torch import nn
 from ucl.errors import InputError
 from ucl.media.pointers import dvc_md5
 from ucl.stamps.towers import CharacterTower, Classes, Described, FrameTower, TextTower, TwoTowers
+from ucl.stamps.training import Recipe
 from ucl.tensors import read_about, read_tensors, write_tensors
 
 __all__ = ["FROZEN", "MODELS", "build", "copy_model", "load_model", "save_model"]
@@ -47,12 +48,12 @@ def _tower(kind: str, width: int, hidden: int, classes: Mapping[str, Classes]) -
     return FrameTower(FRAMES, width, hidden) if kind == "speech" else CharacterTower(width, hidden)
 
 
-def save_model(name: str, model: TwoTowers, recipe: Mapping[str, int], weights: Path, path: Path) -> None:
+def save_model(name: str, model: TwoTowers, recipe: Recipe, weights: Path, path: Path) -> None:
     """Write a trained model; its file says where the frozen weights lie, seen from it, and their digests."""
     files = sorted({file for kind in MODELS[name] for file in FROZEN[kind]})
     about = {
         "model": name,
-        "recipe": json.dumps({key: int(recipe[key]) for key in ("width", "hidden")}),
+        "recipe": json.dumps({"width": recipe.width, "hidden": recipe.hidden}),
         "weights": os.path.relpath(weights, path.parent),
         "md5": json.dumps({file: dvc_md5(weights / file) for file in files}),
     }

@@ -19,7 +19,8 @@ from ucl.stamps.towers import Classes, FrameTower, TwoTowers, pad_rows
 
 __all__ = ["Recipe", "Side", "embed", "judge_pairs", "judge_pseudo", "pair_loss", "pseudo_loss", "train"]
 
-CHECKS = 25  # looks at the validation groups on the way
+CHECKS = 25  # looks at what is held out on the way; training ends when ...
+PATIENCE = 6  # ... so many in a row found nothing better
 Views = Mapping[str, Tensor]  # stamp -> its features [d], its frames [t, d] or its letters [t]
 
 
@@ -69,7 +70,7 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.learning_rate, total_steps=recipe.steps, pct_start=0.1, cycle_momentum=False
     )
-    best, kept, every = float("inf"), model.state_dict(), max(1, recipe.steps // CHECKS)
+    best, kept, waited, every = float("inf"), model.state_dict(), 0, max(1, recipe.steps // CHECKS)
     with tqdm(total=recipe.steps, desc=progress, disable=progress is None, unit="step") as bar:
         for step in range(1, recipe.steps + 1):
             value = loss(generator)
@@ -82,8 +83,11 @@ def train(
             if step % every == 0 or step == recipe.steps:
                 judged = judge()
                 bar.set_postfix(train=f"{value.item():.2f}", held_out=f"{judged:.2f}")
+                waited += 1
                 if judged < best:
-                    best, kept = judged, copy.deepcopy(model.state_dict())
+                    best, kept, waited = judged, copy.deepcopy(model.state_dict()), 0
+                if waited == PATIENCE:
+                    break
     model.load_state_dict(kept)
     return model.eval()
 

@@ -48,7 +48,7 @@ rule bridging:
             for store in SUITE_STORES[s]
         ],
         on_the_way("collect_bridging", "draw_bridging", "show_bridging"),
-        rules.publish_stamps.output.models if STAMPS else [],
+        [*rules.publish_stamps.output.models, "results/bridging/stamps/gallery.html"] if STAMPS else [],
 
 
 rule prepare_digits:

@@ -148,3 +148,29 @@ rule publish_stamps:
         "The models of split 0 where `stamps:image_text`, `stamps:audio_text` and `stamps:sound_text` are looked for"
     script:
         "../scripts/bridging/publish_stamps.py"
+
+
+rule show_stamps:
+    input:
+        table="results/bridging/stamps/items.parquet",
+        features=STAMPS_FEATURES,
+        models=expand(
+            "results/bridging/stamps/seed0/models/{name}.safetensors",
+            name=["image_text", "audio_text", "audio_image", "sound_text"],
+        ),
+    output:
+        "results/bridging/stamps/gallery.html",
+    log:
+        "results/logs/bridging/stamps/show.log",
+    benchmark:
+        "results/benchmarks/bridging/stamps/show.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1
+    params:
+        section=PARAMS.bridging.stamps.model_dump(exclude={"splits", "folds"}),
+        count=PARAMS.bridging.shown_misses,
+    message:
+        "Making the page to hear and see the stamps"
+    script:
+        "../scripts/bridging/show_stamps.py"

@@ -94,7 +94,9 @@ class Bridging(Section):
     voices: HeldOut = Field(description="suite digits: synthetic voices")
     speakers: HeldOut = Field(description="suite recorded_digits: people")
     stamps: Stamps
-    shown_misses: Annotated[int, Field(ge=0)] = Field(description="queries on the gallery page that LogSumExp misses")
+    shown_misses: Annotated[int, Field(ge=0)] = Field(
+        description="queries on the gallery page that LogSumExp misses; on that of stamps, queries a protocol"
+    )
     bank_shards: Count = Field(description="suite folder: jobs that score the banks, each a part; results are the same")
 
 

@@ -29,7 +29,7 @@ from ucl.stamps.training import embed
 from ucl.stamps.world import World
 from ucl.statistics.retrieval import KS, recall, sample_sets
 
-__all__ = ["Case", "answers", "rows_of_case", "score_sounds", "score_spoken", "spoken_cases"]
+__all__ = ["Case", "answers", "never_trained_case", "rows_of_case", "score_sounds", "score_spoken", "spoken_cases"]
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,12 @@ def spoken_cases(
 # --- pictures and sounds ---------------------------------------------------------------------------------------------
 
 
+def never_trained_case(world: World, sound_text: TwoTowers, image_text: TwoTowers, effects: Sequence[str]) -> Case:
+    """Sound effects with their pictures, and all captions, for a sound model that knows AudioSet's classes alone."""
+    models, names = (sound_text, image_text), world.seen(effects, "sound", "image")
+    return _case("sounds_never_trained", world, models, names, list(world.groups), None, None)
+
+
 def score_sounds(
     world: World, section: Mapping[str, Any], draws: int, seed: int
 ) -> tuple[pd.DataFrame, dict[str, TwoTowers]]:
@@ -141,8 +147,7 @@ def score_sounds(
     learn = set(order[section["validation"] :])
     image_text = train_on_pairs("image_text", world, _of(groups, learn), _of(groups, judge), section, seed)
     never = train_on_classes("sound_text", world, section, seed)
-    bank = list(groups)
-    case = _case("sounds_never_trained", world, (never, image_text), effects, bank, None, None)
+    case = never_trained_case(world, never, image_text, effects)
     rows = rows_of_case(case, groups, section["candidates"], draws, seed)
     parts = []
     for fold in range(section["folds"]):
@@ -153,7 +158,9 @@ def score_sounds(
             for name in ("sound_text", "sound_image")
         )
         found, seen = (_rows(world, pair, "sound_image", side, test) for side in (0, 1))
-        case = _case("sounds", world, (sound_text, image_text), test, bank, None, Cosine.similarity(found, seen))
+        case = _case(
+            "sounds", world, (sound_text, image_text), test, list(groups), None, Cosine.similarity(found, seen)
+        )
         parts += rows_of_case(case, groups, len(set(folds)) // section["folds"], draws, seed)
     return pd.DataFrame([*rows, *_over_folds(parts)]), {"sound_text": never}
 
@@ -202,7 +209,7 @@ def _case(
         _rows(world, sees, "image_text", 0, names),
         _rows(world, hears, kind, 1, names),
         _rows(world, sees, "image_text", 1, names),
-        Bank(_rows(world, hears, kind, 1, listed), _rows(world, sees, "image_text", 1, listed)),
+        Bank(_rows(world, hears, kind, 1, listed), _rows(world, sees, "image_text", 1, listed), ids=listed),
         Cosine(float(hears.scale.detach())),
         Cosine(float(sees.scale.detach())),
         samples,
