@@ -55,7 +55,7 @@ def test_captions_are_read_as_they_were_written(tmp_path_factory, english, other
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path):
-    with pytest.raises(InputError, match="no such folder; install Tux Paint's stamps .* or set media.stamps"):
+    with pytest.raises(InputError, match=r"no such folder; install Tux Paint's stamps .* or set media.stamps"):
         read_stamps(tmp_path / "none")
     with pytest.raises(InputError, match="expected stamps"):
         read_stamps(tmp_path)

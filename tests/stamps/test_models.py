@@ -93,13 +93,13 @@ def test_a_model_comes_back_from_its_file(name, tmp_path):
     assert all(torch.equal(value, again.state_dict()[key]) for key, value in model.state_dict().items())
     shutil.rmtree(weights)
     if any(FROZEN[kind] for kind in MODELS[name]):
-        with pytest.raises(InputError, match="not the file of md5 .* that .* was trained on; fetch it again"):
+        with pytest.raises(InputError, match=r"not the file of md5 .* that .* was trained on; fetch it again"):
             load_model(name, tmp_path / "models")
 
 
 def test_a_missing_model_says_how_to_train_it(tmp_path):
     cpu = torch.device("cpu")
-    with pytest.raises(InputError, match="no such model; train it: put stamps into bridging.suites"):
+    with pytest.raises(InputError, match=r"no such model; train it: put stamps into bridging.suites"):
         load_encoders("stamps", "image_text", str(tmp_path), cpu)
     with pytest.raises(InputError, match="stamps has no model 'clip'; allowed: image_text, audio_text"):
         load_encoders("stamps", "clip", str(tmp_path), cpu)

@@ -71,10 +71,10 @@ rule train_stamps:
         "results/logs/bridging/stamps/train_{seed}.log",
     benchmark:
         "results/benchmarks/bridging/stamps/train_{seed}.tsv"
+    priority: 1  # the longer jobs first
     conda:
         "../envs/ucl.yaml"
     threads: 1
-    priority: 1  # the longer jobs first
     params:
         section=PARAMS.bridging.stamps.model_dump(exclude={"splits", "candidates", "folds"}),
         weights=in_root("data/weights"),
@@ -169,7 +169,7 @@ rule show_stamps:
     threads: 1
     params:
         section=PARAMS.bridging.stamps.model_dump(exclude={"splits", "folds"}),
-        count=PARAMS.bridging.shown_misses,
+        shown=PARAMS.bridging.shown_misses,
     message:
         "Making the page to hear and see the stamps"
     script:

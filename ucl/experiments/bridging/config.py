@@ -49,7 +49,7 @@ class StampsTraining(Section):
 
     width: Count = Field(description="width of the embeddings")
     hidden: Count = Field(description="width of the layers between")
-    steps: Annotated[int, Field(ge=10)] = Field(description="optimiser steps")
+    steps: Annotated[int, Field(ge=20)] = Field(description="optimiser steps, at most")
     batch: Annotated[int, Field(ge=2)] = Field(description="groups of stamps in a step, one stamp of each; classes too")
     learning_rate: Positive = Field(description="peak learning rate (AdamW, one cycle)")
     weight_decay: NotNegative = Field(description="weight decay of AdamW")

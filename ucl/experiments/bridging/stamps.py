@@ -32,6 +32,9 @@ from ucl.statistics.retrieval import KS, recall, sample_sets
 __all__ = ["Case", "answers", "never_trained_case", "rows_of_case", "score_sounds", "score_spoken", "spoken_cases"]
 
 
+SAID = "symbols/"  # letters and numbers, whose recordings are somebody saying them: no sound effects
+
+
 @dataclass(frozen=True)
 class Case:
     """One protocol: queries heard by one model, pictures seen by another, the bank and its captions in both."""
@@ -138,7 +141,7 @@ def score_sounds(
 ) -> tuple[pd.DataFrame, dict[str, TwoTowers]]:
     """The same for the protocols of sound effects, whose small models are trained on the way; the never-trained one."""
     groups = world.groups
-    effects = world.seen(groups, "sound", "image")
+    effects = [name for name in world.seen(groups, "sound", "image") if not name.startswith(SAID)]
     folds = _folds([groups[name] for name in effects], section["folds"], seed)
     heard = {groups[name] for name in world.seen(groups, "sound")}
     silent = dict.fromkeys(sorted(set(groups.values()) - heard))

@@ -11,7 +11,7 @@ from ucl.stamps.models import load_model
 from ucl.stamps.world import read_world
 
 start(snakemake)
-section, count = snakemake.params.section, snakemake.params.count
+section, count = snakemake.params.section, snakemake.params.shown
 world = read_world(snakemake.input.table, snakemake.input.features)
 folder = Path(snakemake.input.models[0]).parent
 models = {name: load_model(name, folder)[0] for name in (*SPOKEN, "sound_text")}
