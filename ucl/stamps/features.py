@@ -41,7 +41,8 @@ def extract(kind: str, items: Mapping[str, Any], weights: Path, *, progress: boo
         return Features(dict(zip(items, text.encode(list(items.values())), strict=True)), None, {})
     networks = {"image": ImageNetwork, "speech": SpeechNetwork, "sound": SoundNetwork}
     network: Any = networks[kind](weights)
-    rows, failed = {}, {}
+    rows: dict[str, Tensor] = {}
+    failed: dict[str, str] = {}
     for names in tqdm([list(items)[i : i + BATCH] for i in range(0, len(items), BATCH)], kind, disable=not progress):
         prepared = {}
         for name in names:

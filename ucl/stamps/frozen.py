@@ -53,16 +53,16 @@ class ImageNetwork:
 
     def __init__(self, folder: Path) -> None:
         published = torch.load(folder / "efficientnet_lite0.pth", map_location="cpu", weights_only=True)
-        self.network = timm.create_model("tf_efficientnet_lite0")  # TensorFlow's padding and BatchNorm's eps of 1e-3
-        own = self.network.state_dict()
+        network: Any = timm.create_model("tf_efficientnet_lite0")  # with TensorFlow's padding and eps of 1e-3
+        own = network.state_dict()
         counters = [name for name in own if name.endswith("num_batches_tracked")]
         places = [name for name in own if name not in counters]
         values = [value for name, value in published.items() if not name.endswith("num_batches_tracked")]
         # The two name their layers differently and list them in one order.
-        self.network.load_state_dict(dict(zip(places, values, strict=True)) | {name: own[name] for name in counters})
-        self.network.eval()
+        network.load_state_dict(dict(zip(places, values, strict=True)) | {name: own[name] for name in counters})
+        self.network = network.eval()
         names = json.loads((folder / "imagenet_names.json").read_text(encoding="utf-8"))
-        self.head = Head(self.network.classifier.weight.detach(), self.network.classifier.bias.detach(), names)
+        self.head = Head(network.classifier.weight.detach(), network.classifier.bias.detach(), names)
 
     def prepare(self, item: Any) -> Float[Tensor, "3 h w"]:
         """A picture in the middle of a white square 1.15 times as large, as the network wants its numbers."""

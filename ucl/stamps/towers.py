@@ -50,6 +50,9 @@ class Described(nn.Module):
 
     def __init__(self, classes: Classes, width: int, hidden: int) -> None:
         super().__init__()
+        self.weight: Tensor
+        self.bias: Tensor
+        self.names: Tensor
         for name, value in classes._asdict().items():
             self.register_buffer(name, value.clone())
         self.split = [classes.weight.shape[1], classes.names.shape[1]]

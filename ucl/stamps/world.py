@@ -85,7 +85,8 @@ class World:
 
     def by_group(self, names: Iterable[str], model: str) -> dict[str, list[str]]:
         """Stamps that a model can be trained on, by group."""
-        groups, found = self.groups, {}
+        groups = self.groups
+        found: dict[str, list[str]] = {}
         for name in self.seen(names, *MODELS[model]):
             found.setdefault(groups[name], []).append(name)
         return found
