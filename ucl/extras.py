@@ -17,6 +17,7 @@ EXTRAS = {
         "pandas", "pydantic", "yaml",
     ),
     "audioset": ("yt_dlp",),
+    "stamps": ("transformers", "tokenizers", "timm", "onnxruntime", "ai_edge_litert", "resvg_py", "anyascii"),
     "index": ("faiss",),
     "cluster": ("snakemake_executor_plugin_slurm",),
     "workflow": (

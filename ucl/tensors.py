@@ -11,7 +11,7 @@ from torch import Tensor
 from ucl.files import replacing
 from ucl.seals import KEY, UNSEALED, check_seal, damaged, seal
 
-__all__ = ["read_tensors", "write_tensors"]
+__all__ = ["read_about", "read_tensors", "write_tensors"]
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: str | Path, about: Mapping[str, str] | None = None) -> None:
@@ -29,5 +29,14 @@ def read_tensors(path: str | Path, device: torch.device | str = "cpu") -> dict[s
             found = (file.metadata() or {}).get(KEY)
         check_seal(path, found)
         return load_file(path, device=str(device))
+    except SafetensorError:
+        raise damaged(path) from None
+
+
+def read_about(path: str | Path) -> dict[str, str]:
+    """What `write_tensors` was given to say of the tensors."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {key: value for key, value in (file.metadata() or {}).items() if key != KEY}
     except SafetensorError:
         raise damaged(path) from None

@@ -162,6 +162,11 @@ def load_encoders(library: str, model: str, weights: str | None, device: torch.d
     return LOADERS[library](model, weights, device)
 
 
+def stamps_encoders(model: str, weights: str | None, device: torch.device) -> dict[Modality, Encoder]:
+    """What the suite `stamps` of `bridging` trained (`ucl.stamps.encoders`); `weights` is the folder of its models."""
+    return import_library("ucl.stamps.encoders").stamps_encoders(model, weights, device)  # needs an extra of its own
+
+
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file or a torch checkpoint (bare, or under `state_dict`; `module.` prefixes cut)."""
     if path.suffix == ".safetensors":
@@ -218,4 +223,5 @@ LOADERS = {
     "imagebind": imagebind_encoders,
     "languagebind": languagebind_encoders,
     "precomputed": precomputed_encoders,
+    "stamps": stamps_encoders,
 }

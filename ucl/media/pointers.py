@@ -3,16 +3,33 @@
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import cast
+from typing import Any, cast
 
 import yaml
 
 from ucl.errors import InputError
 
-__all__ = ["Source", "dvc_md5", "is_present", "read_pointer"]
+__all__ = ["Source", "Wheel", "dvc_md5", "is_present", "read_pointer"]
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A file in a wheel of the package registry: `requirement` is name==version, `file` a path inside the wheel."""
+
+    requirement: str
+    file: str
+
+    def __post_init__(self) -> None:
+        # The requirement becomes an argument of pip: a name and a version, and nothing that pip takes for an option.
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*==[0-9][\w.]*", self.requirement, re.ASCII):
+            raise InputError(f"a wheel is named like package==1.0: got {self.requirement!r}")
+
+    def __str__(self) -> str:
+        return f"the wheel {self.requirement} of the package registry"
 
 
 @dataclass(frozen=True)
@@ -25,7 +42,7 @@ class Source:
     path: Path
     md5: str
     size: int
-    url: str
+    url: str | Wheel
 
     @property
     def is_folder(self) -> bool:
@@ -33,19 +50,31 @@ class Source:
 
 
 def read_pointer(pointer: str | Path) -> Source:
-    """Read a `.dvc` file of one output with an upstream address (`deps`, or `meta.archive` for a folder)."""
+    """Read a `.dvc` file of one output and where it comes from.
+
+    That is an upstream address (`deps`, or `meta.archive` for a folder), or `meta.wheel` and `meta.file`.
+    """
     pointer = Path(pointer)
     try:
         content = yaml.safe_load(pointer.read_text(encoding="utf-8"))
         (out,) = content["outs"]
-        url = content["deps"][0]["path"] if "deps" in content else content["meta"]["archive"]
-        return Source(pointer.parent / PurePosixPath(out["path"]).name, str(out["md5"]), int(out["size"]), str(url))
+        path = pointer.parent / PurePosixPath(out["path"]).name
+        return Source(path, str(out["md5"]), int(out["size"]), _origin(content))
     except FileNotFoundError:
         raise InputError(f"{pointer}: no such pointer") from None
+    except InputError as error:
+        raise InputError(f"{pointer}: {error}") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(
             f"{pointer}: expected one output with md5, size, path and an upstream address: {error}"
         ) from None
+
+
+def _origin(content: Mapping[str, Any]) -> str | Wheel:
+    if "deps" in content:
+        return str(content["deps"][0]["path"])
+    meta = content["meta"]
+    return Wheel(str(meta["wheel"]), str(meta["file"])) if "wheel" in meta else str(meta["archive"])
 
 
 def is_present(source: Source) -> bool:

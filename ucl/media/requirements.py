@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from ucl.media import hub
-from ucl.media.pointers import is_present, read_pointer
+from ucl.media.pointers import Wheel, is_present, read_pointer
 
-__all__ = ["missing_data", "missing_library", "missing_media", "missing_tools", "missing_weights"]
+__all__ = ["missing_data", "missing_library", "missing_media", "missing_stamps", "missing_tools", "missing_weights"]
 
 INSTALL = {
     "open_clip": "pip install open_clip_torch",
@@ -72,10 +72,20 @@ def missing_media(
 def missing_data(pointer: Path, remote: bool) -> list[str]:
     """A tracked file that is not here and cannot be reached upstream, where no remote is set up."""
     source = read_pointer(pointer)
-    if remote or is_present(source) or hub.reachable(source.url):
+    if remote or is_present(source) or isinstance(source.url, Wheel) or hub.reachable(source.url):
         return []
     advice = "add a mirror with `dvc remote add --local -d mirror <path or address>`"
     return [f"{source.path}: not here, no DVC remote is set up, and {source.url} is out of reach; {advice}"]
+
+
+def missing_stamps(folder: str | Path) -> list[str]:
+    """Tux Paint's stamps, where their folder is not here."""
+    if Path(folder).is_dir():
+        return []
+    return [
+        f"{folder}: no such folder; install Tux Paint's stamps (apt install tuxpaint-stamps-default), or set "
+        "media.stamps to where they are"
+    ]
 
 
 def missing_weights(model: Pretrained) -> list[str]:

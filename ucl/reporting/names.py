@@ -12,6 +12,9 @@ __all__ = [
     "POLICY_COLOURS",
     "POLICY_LABELS",
     "PROTOCOLS",
+    "STAMPS_COLOURS",
+    "STAMPS_LABELS",
+    "STAMPS_PROTOCOLS",
 ]
 
 PROTOCOLS = ("published", "held_out")
@@ -71,6 +74,36 @@ BRIDGING_LABELS = {
     "monte_carlo_joint": "Joint model, LogSumExp",
     "ground_truth": "Trained on the pair (ground truth)",
     "direct_joint_paired": "ImageBind role, trained on the pair",
+}
+# The suite `stamps`: what can be asked of two models that were never trained together, then what bounds it.
+STAMPS_COLOURS = {
+    "direct": METHOD_COLOURS["chance"],
+    "shuffled": "#D0D0D0",
+    "one_hop": METHOD_COLOURS["bayes_assuming_independence"],
+    "monte_carlo": METHOD_COLOURS["monte_carlo"],
+    "monte_carlo_normalized": METHOD_COLOURS["monte_carlo_normalized"],
+    "distilled": METHOD_COLOURS["distilled"],
+    "supervised": METHOD_COLOURS["ground_truth"],
+    "image_to_text": METHOD_COLOURS["direct"],
+    "audio_to_text": METHOD_COLOURS["monte_carlo_unscaled"],
+}
+STAMPS_LABELS = {
+    "direct": "Direct",
+    "shuffled": "LogSumExp, shuffled bank",
+    "one_hop": "One hop",
+    "monte_carlo": "LogSumExp",
+    "monte_carlo_normalized": "LogSumExp, normalised",
+    "distilled": "Distilled",
+    "supervised": "Trained on the pairs there are",
+    "image_to_text": "Image to text",
+    "audio_to_text": "Speech or sound to text",
+}
+STAMPS_PROTOCOLS = {
+    "new_words": "new words",
+    "new_words_unlisted": "new words,\nnot in the bank",
+    "heard_words": "heard words",
+    "sounds": "sounds, five folds",
+    "sounds_never_trained": "sounds, none\ntrained on",
 }
 # Policies of the maze. The main ones draw actions in proportion to the exponentiated score, as the paper does; those in
 # `_argmax` take the best.

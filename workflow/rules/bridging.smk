@@ -10,18 +10,21 @@ SPEECH = {"digits": in_root("data/digits/clips.parquet"), "recorded_digits": in_
 SPEECH_FILES = {"digits": SPEECH["digits"], "recorded_digits": pulled("fsdd/recordings")}  # what jobs wait for
 SUITES = PARAMS.bridging.suites
 TRAINED_SUITES = [suite for suite in SUITES if suite in TRAINED]
+STAMPS_SETS = [f"results/bridging/stamps/seed{seed}" for seed in range(PARAMS.bridging.stamps.splits)]
+STAMPS = STAMPS_SETS if "stamps" in SUITES else []
+STORED_SUITES = [suite for suite in SUITES if suite != "stamps"]  # suites of stores; stamps has rules of its own
 # Per suite, the stores of a set of models, and the numbers of the sets.
 SUITE_STORES = {suite: TRAINED_STORES for suite in TRAINED} | {suite: MEDIA_STORES for suite in MEDIA_SUITES}
 SUITE_SEEDS = {suite: range(PARAMS.bridging.seeds) for suite in TRAINED} | {suite: [0] for suite in MEDIA_SUITES}
 
 experiment(
     "bridging",
-    figures=["bridging_audio_image", "bridging_bank", "bridging_swapped"],
+    figures=["bridging_audio_image", "bridging_bank", "bridging_swapped", *(["bridging_stamps"] if STAMPS else [])],
     tables=["bridging", "bridging_bank", "bridging_uniformity"],
     pages=["bridging_gallery"],
 )
 # Every set of models of every chosen suite.
-SETS = [f"results/bridging/{suite}/seed{seed}" for suite in SUITES for seed in SUITE_SEEDS[suite]]
+SETS = [f"results/bridging/{suite}/seed{seed}" for suite in STORED_SUITES for seed in SUITE_SEEDS[suite]]
 
 
 scattergather:
@@ -40,11 +43,12 @@ rule bridging:
         tracked("bridging"),
         [
             f"results/bridging/{s}/seed{seed}/stores/{store}.parquet"
-            for s in SUITES
+            for s in STORED_SUITES
             for seed in SUITE_SEEDS[s]
             for store in SUITE_STORES[s]
         ],
         on_the_way("collect_bridging", "draw_bridging", "show_bridging"),
+        [*rules.publish_stamps.output.models, "results/bridging/stamps/gallery.html"] if STAMPS else [],
 
 
 rule prepare_digits:
@@ -165,6 +169,7 @@ rule collect_bridging:
     input:
         table=expand("results/bridging/{suite}/items.parquet", suite=SUITES),
         recall=expand("{set}/recall.parquet", set=SETS),
+        stamps=expand("{set}/{part}.parquet", set=STAMPS, part=["spoken", "sounds"]),
         banks=expand("{set}/banks.parquet", set=SETS),
         uniformity=expand("{set}/uniformity.parquet", set=SETS),
         losses=expand(

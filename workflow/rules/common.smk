@@ -12,7 +12,7 @@ from snakemake.resources import Resources
 
 from ucl.errors import InputError
 from ucl.experiments.params import read_yaml, validate
-from ucl.media.requirements import missing_media
+from ucl.media.requirements import missing_media, missing_stamps
 from ucl.reporting.provenance import code_digest
 
 ONLY = config.pop("only", None)  # the experiment that the report waits for; the others are shown as they stand

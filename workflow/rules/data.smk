@@ -23,7 +23,7 @@ rule pull_data:
     log:
         "results/logs/data/pull/{tracked}.log",
     wildcard_constraints:
-        tracked="audioset/[a-z_.]+|audiocaps/[a-z]+.csv|fsdd/recordings",
+        tracked="audioset/[a-z_.]+|audiocaps/[a-z]+.csv|fsdd/recordings|weights/[a-z0-9_.]+",
     conda:
         "../envs/ucl.yaml"
     params:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ucl.experiments.settings import Count, Distinct, NotNegative, Positive, Section, Text
+from ucl.experiments.settings import Count, Distinct, FileName, NotNegative, Positive, Section, Text
 
 
 class EmbedDims(Section):
@@ -41,7 +41,35 @@ class HeldOut(Section):
         return self
 
 
-SuiteName = Literal["digits", "recorded_digits", "audioset", "folder"]
+SuiteName = Literal["digits", "recorded_digits", "stamps", "audioset", "folder"]
+
+
+class StampsTraining(Section):
+    """Training of a model of the suite `stamps`."""
+
+    width: Count = Field(description="width of the embeddings")
+    hidden: Count = Field(description="width of the layers between")
+    steps: Annotated[int, Field(ge=20)] = Field(description="optimiser steps, at most")
+    batch: Annotated[int, Field(ge=2)] = Field(description="groups of stamps in a step, one stamp of each; classes too")
+    learning_rate: Positive = Field(description="peak learning rate (AdamW, one cycle)")
+    weight_decay: NotNegative = Field(description="weight decay of AdamW")
+    pseudo: NotNegative = Field(description="weight of the loss on pairs of a class and its name")
+
+
+class Stamps(Section):
+    """Suite `stamps`: drawings, photographs, spoken captions and sounds of Tux Paint, on pretrained networks."""
+
+    language: FileName = Field(description="language of the spoken captions: fr, ro, ru, bg, ca, es, be, el or da")
+    splits: Count = Field(description="random splits of the stamps, each with its own models")
+    test: Count = Field(description="groups of stamps that are tested on")
+    validation: Count = Field(description="groups that say when training stops")
+    image: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="share of the other groups that the image-text model is trained on; the rest is the speech model's"
+    )
+    folds: Annotated[int, Field(ge=3)] = Field(description="folds of the sound effects")
+    candidates: Annotated[int, Field(ge=2)] = Field(description="candidates a query is ranked among; in folds, all")
+    image_text: StampsTraining = Field(description="models of pictures and sounds with captions")
+    audio: StampsTraining = Field(description="models that hear speech")
 
 
 class Bridging(Section):
@@ -49,7 +77,8 @@ class Bridging(Section):
 
     suites: Annotated[list[SuiteName], Distinct] = Field(
         min_length=1,
-        description="what to bridge: digits (shipped), recorded_digits (DVC), audioset (network), folder (one's own)",
+        description="what to bridge: digits (shipped), recorded_digits (DVC), stamps (Debian's package), audioset "
+        "(network), folder (one's own)",
     )
     seeds: Count = Field(description="sets of encoders that are trained, each with its own draws; digits suites only")
     embed_dims: EmbedDims
@@ -64,7 +93,10 @@ class Bridging(Section):
     bank_draws: Count = Field(description="random banks per size and seed")
     voices: HeldOut = Field(description="suite digits: synthetic voices")
     speakers: HeldOut = Field(description="suite recorded_digits: people")
-    shown_misses: Annotated[int, Field(ge=0)] = Field(description="queries on the gallery page that LogSumExp misses")
+    stamps: Stamps
+    shown_misses: Annotated[int, Field(ge=0)] = Field(
+        description="queries on the gallery page that LogSumExp misses; on that of stamps, queries a protocol"
+    )
     bank_shards: Count = Field(description="suite folder: jobs that score the banks, each a part; results are the same")
 
 
@@ -89,6 +121,7 @@ class Media(Section):
     joint_image: PretrainedModel | None = Field(description="joint model with images in the middle, or null")
     clips: Count = Field(description="AudioSet evaluation clips to ask for; those that cannot be had are logged")
     pause: NotNegative = Field(description="seconds between the beginnings of two downloads")
+    stamps: Text = Field(description="suite `stamps`: folder of Tux Paint's stamps")
     manifest: Text = Field(description="suite `folder`: CSV or Parquet file with the columns id, audio, image, text")
     batch: Count = Field(description="items in a batch of the encoders")
     max_failed: Annotated[float, Field(ge=0, le=1)] = Field(description="share of files that may be unreadable")

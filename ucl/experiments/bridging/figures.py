@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from ucl.files import read_parquet
 from ucl.reporting.collected import Files
-from ucl.reporting.names import BRIDGING_COLOURS, BRIDGING_LABELS
+from ucl.reporting.names import BRIDGING_COLOURS, BRIDGING_LABELS, STAMPS_COLOURS, STAMPS_LABELS, STAMPS_PROTOCOLS
 from ucl.reporting.style import figure_style, save_figure
 
 __all__ = ["draw"]
@@ -23,9 +23,13 @@ def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
 
 
 def draw_tables(recall: pd.DataFrame, banks: pd.DataFrame, folder: str | Path) -> None:
-    """`bridging_audio_image`, `bridging_swapped` (Fig. 6) and `bridging_bank` from the tables with intervals."""
+    """`bridging_audio_image`, `bridging_swapped` (Fig. 6), `bridging_bank`, and `bridging_stamps` where that is."""
     folder = Path(folder)
+    stamps = recall["suite"] == "stamps"
     with figure_style():
+        if stamps.any():
+            _stamps(recall[stamps], folder / "bridging_stamps")
+        recall = recall[~stamps]
         _bars(recall[recall["through"] == "text"], folder / "bridging_audio_image")
         _bars(recall[recall["through"] != "text"], folder / "bridging_swapped")
         _banks(recall, banks, folder / "bridging_bank")
@@ -51,6 +55,31 @@ def _bars(recall: pd.DataFrame, stem: Path) -> None:
         label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3)
+    save_figure(figure, stem)
+
+
+def _stamps(recall: pd.DataFrame, stem: Path) -> None:
+    """A group of bars per protocol, a bar per method, and chance."""
+    tasks = [task for task in STAMPS_PROTOCOLS if task in set(recall["task"])]
+    methods = [method for method in STAMPS_LABELS if method in set(recall["method"])]
+    figure, axis = plt.subplots(figsize=(10.4, 4.0))
+    width = 0.88 / len(methods)
+    for i, method in enumerate(methods):
+        rows = recall[recall["method"] == method].set_index("task").reindex(tasks)
+        left = [place - 0.44 + (i + 0.5) * width for place in range(len(tasks))]
+        axis.bar(left, rows["recall_at_1"], width, color=STAMPS_COLOURS[method], label=STAMPS_LABELS[method])
+        axis.errorbar(left, rows["recall_at_1"], rows["ci95"], fmt="none", ecolor="#222222", elinewidth=0.8)
+    for place, task in enumerate(tasks):
+        chance = 1 / recall.loc[recall["task"] == task, "candidates"].iloc[0]
+        label = "Chance" if place == 0 else None
+        axis.plot([place - 0.45, place + 0.45], [chance, chance], color="#555555", linestyle=":", label=label)
+    candidates = recall.drop_duplicates("task").set_index("task")["candidates"]
+    axis.set_xticks(range(len(tasks)), [f"{STAMPS_PROTOCOLS[task]}\n(one of {candidates[task]})" for task in tasks])
+    axis.grid(axis="x", visible=False)
+    axis.set_ylim(bottom=0)
+    axis.set_ylabel("Recall@1")
+    axis.set_title("stamps: the picture of a spoken word or of a sound")
+    figure.legend(loc="outside lower center", ncols=5)
     save_figure(figure, stem)
 
 

@@ -13,6 +13,9 @@ from ucl.reporting.tracking import Run, flatten
 from ucl.statistics.intervals import share_half_width, student_half_width
 from ucl.statistics.retrieval import KS
 
+STAMPS = "stamps"  # the suite with splits in place of seeds, and methods of its own
+KEYS = ["suite", "task", "through", "method", "candidates", "queries"]
+
 __all__ = ["collect", "describe_runs", "summarise", "summarise_uniformity", "with_intervals"]
 
 
@@ -22,6 +25,7 @@ __all__ = ["collect", "describe_runs", "summarise", "summarise_uniformity", "wit
 def with_intervals(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Means over seeds of all recalls, with `ci95`, half the width of Recall@1's 95 % interval, and `seeds`.
 
+    Where `queries` is not among the keys, since every seed has its own number, it becomes the mean.
     The interval is Student's over seeds; a single set of models leaves the binomial one over its `queries`.
     """
     groups = frame.groupby(list(keys), sort=False)
@@ -31,17 +35,22 @@ def with_intervals(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     single = share_half_width(table["recall_at_1"], groups["queries"].first())
     table["ci95"] = groups["recall_at_1"].agg(student_half_width).where(seeds > 1, single)
     table["seeds"] = seeds
+    if "queries" not in keys:
+        table["queries"] = groups["queries"].mean()
     return table.reset_index()
 
 
 def summarise(table: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     """The metrics of the report: suite, task, method; among the smallest number of candidates."""
-    smallest = table.groupby("suite")["candidates"].transform("min")
+    smallest = table.groupby(["suite", "task"])["candidates"].transform("min")
+    shown = table["method"].isin(METHODS) | (table["suite"] == STAMPS)
     entries: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
-    for row in table[(table["candidates"] == smallest) & table["method"].isin(METHODS)].to_dict("records"):
+    for row in table[(table["candidates"] == smallest) & shown].to_dict("records"):
         entry = {key: float(row[key]) for key in ("recall_at_1", "recall_at_5", "ci95")}
         methods = entries.setdefault(row["suite"], {}).setdefault(row["task"], {})
         methods[row["method"]] = entry | {"candidates": int(row["candidates"])}
+        if row["suite"] == STAMPS:
+            methods[row["method"]]["splits"] = int(row["seeds"])
     return entries
 
 
@@ -79,10 +88,14 @@ def describe_runs(
 
 def collect(files: Files, section: Mapping[str, Any]) -> Collected:
     """From `table`, `<suite>/items.parquet` of each suite (its digest alone); from each set of models of each suite
-    `recall`, `banks` and `uniformity`, `<suite>/seed<n>/...`; and `losses` of the models that were trained."""
-    recall = with_intervals(_read(files["recall"]), ["suite", "task", "through", "method", "candidates", "queries"])
-    banks = with_intervals(_read(files["banks"]), ["suite", "method", "bank", "queries"])
-    uniformity = summarise_uniformity(_read(files["uniformity"]))
+    `recall`, `banks` and `uniformity`, `<suite>/seed<n>/...`; and `losses` of the models that were trained. `stamps`
+    is the recall of that suite alone. All but `table` may be empty."""
+    found = [(files["recall"], KEYS), (files["stamps"], KEYS[:-1])]
+    recall = pd.concat([with_intervals(_read(each), keys) for each, keys in found if each], ignore_index=True)
+    banks, uniformity = pd.DataFrame(columns=["suite", "method", "bank", "queries"]), pd.DataFrame(columns=["suite"])
+    if files["banks"]:
+        banks = with_intervals(_read(files["banks"]), ["suite", "method", "bank", "queries"])
+        uniformity = summarise_uniformity(_read(files["uniformity"]))
     losses = _read(files["losses"]) if files["losses"] else None
     data = {f"data.{file.parent.name}.sha256": digest(file) for file in files["table"]}
     params, tags = flatten(section, "bridging"), data | {"rule": "score_bridging"}

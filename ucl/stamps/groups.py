@@ -1,0 +1,71 @@
+"""Which stamps show the same thing, so that none of them is tested while another is trained on; and the splits."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+import torch
+
+from ucl.errors import InputError
+from ucl.runtime import generator
+
+__all__ = ["PARTS", "group_stamps", "split_groups"]
+
+PARTS = ("image", "speech", "validation", "test")  # who trains on a group's stamps, or judges by them
+COLOURS = {"black", "blue", "brown", "gold", "golden", "gray", "green", "grey", "orange", "pink", "purple", "red"}
+VARIANTS = COLOURS | {"silver", "turquoise", "violet", "white", "yellow", "cartoon", "mirror"}
+
+
+def group_stamps(keys: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Stamp -> group, named by its first stamp: stamps that share any key, directly or through others.
+
+    `keys` are a stamp's captions and whatever else two pictures of one thing have in common; the folder and the stem
+    without digits, colours, `mirror` and `cartoon` are added.
+    """
+    leader: dict[str, str] = {name: name for name in keys}
+
+    def find(name: str) -> str:
+        while leader[name] != name:
+            leader[name] = name = leader[leader[name]]
+        return name
+
+    owner: dict[str, str] = {}
+    for name in sorted(keys):
+        for key in (f"stem {_plain_stem(name)}", *(f"caption {_plain_text(text)}" for text in keys[name])):
+            one, other = sorted((find(owner.setdefault(key, name)), find(name)))
+            leader[other] = one
+    return {name: find(name) for name in keys}
+
+
+def split_groups(groups: Sequence[str], counts: Mapping[str, int | float], seed: int) -> dict[str, str]:
+    """Group -> one of `PARTS`, at random: whole numbers are groups, and a fraction is a share of what is left.
+
+    Raises InputError where nothing is left to train on.
+    """
+    names = sorted(set(groups))
+    order = [names[i] for i in torch.randperm(len(names), generator=generator(seed, 41)).tolist()]
+    held = int(counts["test"]) + int(counts["validation"])
+    images = round(float(counts["image"]) * (len(order) - held))
+    if not 0 < images < len(order) - held:
+        raise InputError(
+            f"{len(order)} groups of stamps are too few for {counts['test']} to test and {counts['validation']} to "
+            "validate on; lower media.stamps' test and validation"
+        )
+    ends = (int(counts["test"]), held, held + images, len(order))
+    parts = ("test", "validation", "image", "speech")
+    starts = (0, *ends[:-1])
+    return {g: part for part, i, j in zip(parts, starts, ends, strict=True) for g in order[i:j]}
+
+
+def _plain_stem(name: str) -> str:
+    """`vehicles/ship/cartoon/tugboat2_red` and `vehicles/ship/tugboat` are one; a stem of digits alone stays."""
+    path = PurePosixPath(name)
+    folder = [part for part in path.parts[:-1] if part not in VARIANTS]
+    words = [word for word in re.split(r"[^a-z]+", path.name.lower()) if word and word not in VARIANTS]
+    return "/".join([*folder, "-".join(words) or path.name.lower()])
+
+
+def _plain_text(text: str) -> str:
+    """A caption without case, articles and punctuation."""
+    words = re.findall(r"\w+", text.casefold())
+    return " ".join(word for word in words if word not in {"a", "an", "the", "some"}) or text

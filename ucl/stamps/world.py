@@ -1,0 +1,120 @@
+"""The stamps as a table, and as the views of them that models are trained on."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ucl.errors import InputError
+from ucl.files import digest, read_parquet
+from ucl.stamps.collection import ENGLISH, Stamp
+from ucl.stamps.features import Features, read_features
+from ucl.stamps.groups import group_stamps
+from ucl.stamps.models import MODELS
+from ucl.stamps.towers import Classes, letters
+from ucl.stamps.training import Side
+
+__all__ = ["World", "items_of", "load_world", "read_world", "tabulate"]
+
+
+def tabulate(stamps: Sequence[Stamp], language: str) -> pd.DataFrame:
+    """One row per stamp with a caption in English and in `language`.
+
+    Columns: name, group, caption (English), spoken (the caption in `language`), and the paths image, speech and sound,
+    or None. Stamps of one group share a caption, a sound or, but for variants, a name (`ucl.stamps.groups`).
+    """
+    known = [stamp for stamp in stamps if ENGLISH in stamp.captions and language in stamp.captions]
+    if not any(language in stamp.speech for stamp in known):
+        spoken = sorted({each for stamp in stamps for each in stamp.speech})
+        raise InputError(f"no stamp is read aloud in {language!r}; languages here: {', '.join(spoken)}")
+    keys = {
+        stamp.name: [
+            *(f"{each}: {stamp.captions[each]}" for each in (ENGLISH, language)),
+            *([digest(stamp.sound)] if stamp.sound else []),
+        ]
+        for stamp in known
+    }
+    groups = group_stamps(keys)
+    rows = [
+        {
+            "name": stamp.name,
+            "group": groups[stamp.name],
+            "caption": stamp.captions[ENGLISH],
+            "spoken": stamp.captions[language],
+            "image": _text(stamp.image),
+            "speech": _text(stamp.speech.get(language)),
+            "sound": _text(stamp.sound),
+        }
+        for stamp in known
+    ]
+    return pd.DataFrame(rows)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def items_of(table: pd.DataFrame, kind: str) -> dict[str, Any]:
+    """What a frozen network of a kind reads: stamp -> path, or for `text` each different caption by itself."""
+    if kind == "text":
+        return {text: text for text in dict.fromkeys(table["caption"])}
+    known = table[table[kind].notna()]
+    return {name: Path(path) for name, path in zip(known["name"], known[kind], strict=True)}
+
+
+@dataclass(frozen=True)
+class World:
+    """Views of the stamps by kind (image, text, speech, letters, sound), and the classes of two networks."""
+
+    items: pd.DataFrame
+    sides: Mapping[str, Side]
+    classes: Mapping[str, Classes]
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """Stamp -> group."""
+        return dict(zip(self.items["name"], self.items["group"], strict=True))
+
+    def seen(self, names: Iterable[str], *kinds: str) -> list[str]:
+        """Those of some stamps that have all these views."""
+        return [name for name in names if all(name in self.sides[kind].views for kind in kinds)]
+
+    def by_group(self, names: Iterable[str], model: str) -> dict[str, list[str]]:
+        """Stamps that a model can be trained on, by group."""
+        groups = self.groups
+        found: dict[str, list[str]] = {}
+        for name in self.seen(names, *MODELS[model]):
+            found.setdefault(groups[name], []).append(name)
+        return found
+
+    def bank(self, names: Iterable[str]) -> list[str]:
+        """One stamp for each different caption (English and spoken) among some."""
+        wanted = self.items[self.items["name"].isin(set(names))]
+        return list(wanted.drop_duplicates(["caption", "spoken"])["name"])
+
+
+def load_world(items: pd.DataFrame, features: Mapping[str, Features]) -> World:
+    """From the table and the features by kind; text features go by caption."""
+    captions = zip(items["name"], items["caption"], strict=True)
+    spoken = zip(items["name"], items["spoken"], strict=True)
+    classes = {kind: own for kind in ("image", "sound") if (own := features[kind].classes) is not None}
+    described = {kind: _described(features[kind].rows, own) for kind, own in classes.items()}
+    sides = {kind: Side(rows, False) for kind, rows in described.items()} | {
+        "speech": Side(features["speech"].rows, True),
+        "text": Side({name: features["text"].rows[text] for name, text in captions}, False),
+        "letters": Side({name: letters(text) for name, text in spoken}, True),
+    }
+    return World(items, sides, classes)
+
+
+def read_world(table: str | Path, features: Iterable[str | Path]) -> World:
+    """From the files `items.parquet` and `<kind>.safetensors`."""
+    return load_world(read_parquet(table), {Path(path).stem: read_features(path) for path in features})
+
+
+def _described(rows: Mapping[str, Tensor], classes: Classes) -> dict[str, Tensor]:
+    return dict(zip(rows, classes.describe(torch.stack(list(rows.values()))), strict=True))
