@@ -12,6 +12,8 @@ from ucl.core.scores import SideScores, block_size
 
 __all__ = ["barycentres"]
 
+LIGHT = 2.0**-80  # of the heaviest: of a billion samples as light as that, float64 would not notice the sum
+
 
 def barycentres(ab: Critic, bc: Critic, bank: Bank, a: Float[Tensor, "n d1"]) -> Float[Tensor, "n d2"]:
     """sum_i softmax_i(f_AB(a, b_i) + log w_i) b_i in float64, the bank a block at a time with running maxima."""
@@ -27,8 +29,9 @@ def barycentres(ab: Critic, bc: Critic, bank: Bank, a: Float[Tensor, "n d1"]) ->
         raised = torch.maximum(top, s.amax(1))
         shrink, top = (top - raised).exp(), raised
         weights = exp_(s - top[:, None])
-        seen = represent(bc, for_c.to(weights), "bank.for_c", bank.unit[1], start)
-        total = total * shrink[:, None] + weights @ seen
+        heavy = (weights > LIGHT).any(0)
+        seen = represent(bc, for_c[heavy].to(weights), "bank.for_c", bank.unit[1], start)
+        total = total * shrink[:, None] + weights[:, heavy] @ seen
         mass = mass * shrink + weights.sum(1)
         start += len(for_a)
     return total / mass[:, None]
