@@ -18,6 +18,7 @@ LIGHT = 2.0**-80  # of the heaviest: of a billion samples as light as that, floa
 def barycentres(ab: Critic, bc: Critic, bank: Bank, a: Float[Tensor, "n d1"]) -> Float[Tensor, "n d2"]:
     """sum_i softmax_i(f_AB(a, b_i) + log w_i) b_i in float64, the bank a block at a time with running maxima."""
     scores, log_weights, seal = SideScores(ab, a, "a", torch.float64), bank.log_weights(), Seal()
+    bank = bank.represented(ab, bc)  # once for all queries of a bank in memory
     total = a.new_zeros(len(a), bank.for_c.shape[1], dtype=torch.float64)
     mass = a.new_zeros(len(a), dtype=torch.float64)
     top = mass - torch.inf
