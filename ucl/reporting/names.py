@@ -59,6 +59,7 @@ METHOD_LABELS = {
 BRIDGING_COLOURS = {
     "direct_disparate": METHOD_COLOURS["chance"],
     "monte_carlo_disparate": METHOD_COLOURS["monte_carlo"],
+    "distilled_disparate": METHOD_COLOURS["distilled"],
     "direct_joint": METHOD_COLOURS["direct"],
     "monte_carlo_joint": METHOD_COLOURS["monte_carlo_normalized"],
     "ground_truth": METHOD_COLOURS["ground_truth"],
@@ -67,6 +68,7 @@ BRIDGING_COLOURS = {
 BRIDGING_LABELS = {
     "direct_disparate": "Two models, direct",
     "monte_carlo_disparate": "Two models, LogSumExp",
+    "distilled_disparate": "Two models, distilled",
     "direct_joint": "Joint model, direct",
     "monte_carlo_joint": "Joint model, LogSumExp",
     "ground_truth": "Trained on the pair (ground truth)",
