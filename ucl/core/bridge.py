@@ -95,8 +95,8 @@ class Bridge:
         NumPy arrays (and files) give NumPy arrays, tensors give tensors on the device they are on. Queries are copied:
         they may change before the result's errors are read. The bank is not: see `Bank`.
 
-        With a `tolerance` in nats above 0 the answer is a `PrunedResult`: one pass over the bank for the candidates,
-        then the samples that matter to each query, every score with a proven bound below the tolerance
+        With a `tolerance` in nats above 0 the answer is a `PrunedResult`: one pass over the bank for one side, then the
+        samples that matter to each row of the other, every score with a proven bound below the tolerance
         (`ucl.core.pruned`); without gradients or errors.
         """
         if tolerance:
@@ -236,19 +236,23 @@ class Bridge:
         with full_precision(rows.device):
             return trust_entries(blocks, (i, j), (pairs, *sides))
 
-    def pruning(self, tolerance: float) -> Pruning:
+    def pruning(self, tolerance: float, *, flip: bool = False) -> Pruning:
         """What `score(..., tolerance)` uses, to be kept for many queries; the bank must not change meanwhile."""
         if not 0 < tolerance < math.inf:
             raise InputError(f"tolerance must be positive and finite, in nats: got {tolerance}")
-        return Pruning(self.ab, self.bc, self.bank, tolerance, self.normalize)
+        return Pruning(self.ab, self.bc, self.bank, tolerance, self.normalize, flip)
 
     def _pruned(self, a: Any, c: Any, tolerance: float) -> PrunedResult:
-        pruning = self.pruning(tolerance)
+        """Samples are taken in the order of the sharper side, whose few heavy ones matter to every row of the other."""
+        flip = type(self.ab) is type(self.bc) and self.bc.number > self.ab.number
+        pruning = self.pruning(tolerance, flip=flip)
         queries, candidates, form = self._inputs(a, c)
+        rows, others = (candidates, queries) if flip else (queries, candidates)
         with full_precision(form.device):
-            ready = pruning.ready(candidates, pruning.survey(candidates))
-            found = [pruning.score(query, ready) for query in queries.split(1)]
-        scores, bounds, samples = (torch.stack(grid) for grid in zip(*found, strict=True))
+            ready = pruning.ready(others, pruning.survey(others))
+            found = [pruning.score(row, ready) for row in rows.split(1)]
+        grids = (torch.stack(grid) for grid in zip(*found, strict=True))
+        scores, bounds, samples = (grid.T if flip else grid for grid in grids)
         counts = samples if form.torch_in else samples.cpu().numpy()
         return PrunedResult(form.give(scores), form.give(bounds), counts, len(self.bank))
 

@@ -59,21 +59,28 @@ class Ready(NamedTuple):
 
 
 class Pruning:
-    """One bank under two critics, ready for queries [1, d1] one after the other; nothing is differentiable."""
+    """One bank under two critics, ready for queries [1, d1] one after the other; nothing is differentiable.
 
-    def __init__(self, ab: Critic, bc: Critic, bank: Bank, tolerance: float, normalize: bool) -> None:
+    With `flip`, A and C change places: what is called a query here is a candidate there.
+    """
+
+    def __init__(
+        self, ab: Critic, bc: Critic, bank: Bank, tolerance: float, normalize: bool, flip: bool = False
+    ) -> None:
         cosine = isinstance(ab, Cosine) and isinstance(bc, Cosine)
         rounding = ROUNDING * (ab.number + bc.number) * (2 if normalize else 1)
         wide = max(bank.for_a.shape[1], bank.for_c.shape[1]) > WIDEST
         small = cosine and not wide and rounding <= SHARE * tolerance
         small = small and bank.for_a.dtype == bank.for_c.dtype == torch.float32
         self.dtype, self.rounding = (torch.float32, rounding) if small else (torch.float64, 0.0)
-        self.ab, self.bc, self.tolerance, self.size, self.normalize = ab, bc, tolerance, len(bank), normalize
+        self.tolerance, self.size, self.normalize = tolerance, len(bank), normalize
         ready = bank.represented(ab, bc)
-        self.for_a, self.for_c = (
+        sides = [
             represent(critic, rows.read(0, len(rows)).detach().to(self.dtype), rows.name, unit)
             for critic, rows, unit in zip((ab, bc), (ready.for_a, ready.for_c), ready.unit, strict=True)
-        )
+        ]
+        turn = -1 if flip else 1
+        (self.ab, self.bc), (self.for_a, self.for_c), self.names = (ab, bc)[::turn], sides[::turn], "ac"[::turn]
         self.log_total = math.log(bank.total_weight())
         weights = bank.log_weights()
         self.log_weights = torch.zeros(len(bank)) if weights is None else weights
@@ -84,7 +91,7 @@ class Pruning:
         found = torch.empty(len(c), 2, dtype=torch.float64, device=c.device)
         step = max(1, BLOCK // self.size)
         for start in trange(0, len(c), step, desc=progress, disable=progress is None, unit="block"):
-            rows = represent(self.bc, c[start : start + step].detach().to(self.dtype), "c", first=start)
+            rows = represent(self.bc, c[start : start + step].detach().to(self.dtype), self.names[1], first=start)
             scores = self.bc.number * self.bc.compare(rows, self.for_c).double()
             found[start : start + step, 0] = scores.amax(1)
             found[start : start + step, 1] = log_sum_exp(scores.add_(self.log_weights))
@@ -96,7 +103,7 @@ class Pruning:
         Without it the bound is the most that the critic gives anything: its scale (cosine), 0 (distances), or the
         product of the norms (dot); nothing can be normalised then.
         """
-        rows = represent(self.bc, c.detach().to(self.dtype), "c")
+        rows = represent(self.bc, c.detach().to(self.dtype), self.names[1])
         if surveyed is not None:
             return Ready(rows, *surveyed.to(rows.device).unbind(1))
         largest = torch.full((len(rows),), 0.0, dtype=torch.float64, device=rows.device)
@@ -139,7 +146,7 @@ class Pruning:
     def _order(self, a: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Samples by weight, heaviest first, the logarithms of their weights, the sum of all from each on, and the
         largest A-B score from each on."""
-        query = represent(self.ab, a.detach().to(self.dtype), "a")
+        query = represent(self.ab, a.detach().to(self.dtype), self.names[0])
         scores = self.ab.number * self.ab.compare(query, self.for_a)[0].double()
         weights, order = (scores + self.log_weights).sort(descending=True)
         peak = scores[order].flip(0).cummax(0).values.flip(0)

@@ -62,6 +62,7 @@ METHOD_LABELS = {
 BRIDGING_COLOURS = {
     "direct_disparate": METHOD_COLOURS["chance"],
     "monte_carlo_disparate": METHOD_COLOURS["monte_carlo"],
+    "distilled_disparate": METHOD_COLOURS["distilled"],
     "direct_joint": METHOD_COLOURS["direct"],
     "monte_carlo_joint": METHOD_COLOURS["monte_carlo_normalized"],
     "ground_truth": METHOD_COLOURS["ground_truth"],
@@ -70,6 +71,7 @@ BRIDGING_COLOURS = {
 BRIDGING_LABELS = {
     "direct_disparate": "Two models, direct",
     "monte_carlo_disparate": "Two models, LogSumExp",
+    "distilled_disparate": "Two models, distilled",
     "direct_joint": "Joint model, direct",
     "monte_carlo_joint": "Joint model, LogSumExp",
     "ground_truth": "Trained on the pair (ground truth)",
@@ -112,6 +114,7 @@ POLICY_COLOURS = {
     "monte_carlo": METHOD_COLOURS["monte_carlo"],
     "sampled_goal": METHOD_COLOURS["monte_carlo_normalized"],
     "best_state": METHOD_COLOURS["monte_carlo_unscaled"],
+    "distilled": METHOD_COLOURS["distilled"],
     "exact_occupancy": METHOD_COLOURS["ground_truth"],
     "random": METHOD_COLOURS["chance"],
     "shortest_path": METHOD_COLOURS["bayes"],
@@ -121,6 +124,7 @@ POLICY_LABELS = {
     "monte_carlo": "LogSumExp",
     "sampled_goal": "One sampled goal",
     "best_state": "Best state",
+    "distilled": "Distilled",
     "exact_occupancy": "LogSumExp, exact critics",
     "random": "Random",
     "shortest_path": "Shortest path",

@@ -22,6 +22,7 @@ from ucl.core.bridge import Bridge
 from ucl.core.critics import Cosine
 from ucl.core.result import BridgeResult, merge
 from ucl.errors import InputError
+from ucl.experiments.bridging.distilled import distilled_scores
 from ucl.experiments.bridging.suite import TASKS, Suite, Task
 from ucl.runtime import generator
 from ucl.statistics.retrieval import KS, candidate_sets, recall, sample_sets
@@ -33,7 +34,14 @@ __all__ = [
     "uniformity_of_banks",
 ]  # fmt: skip
 
-METHODS = ("direct_disparate", "monte_carlo_disparate", "direct_joint", "monte_carlo_joint", "ground_truth")
+METHODS = (
+    "direct_disparate",
+    "monte_carlo_disparate",
+    "distilled_disparate",
+    "direct_joint",
+    "monte_carlo_joint",
+    "ground_truth",
+)
 # The ImageBind role on images and texts, which it was trained on (as the original was): a baseline of Fig. 6.
 PAIRED = "direct_joint_paired"
 MONTE_CARLO: dict[str, Callable[[Task], tuple[str, str]]] = {  # the models of (query, middle) and (middle, candidate)
@@ -65,12 +73,16 @@ def scores_of(
             yield Cosine.similarity(x, y)
     elif method == "monte_carlo_disparate" and disparate:
         yield merged[task.name, method] if merged else monte_carlo(suite, task, method).scores
+    elif method == "distilled_disparate" and disparate:
+        yield from distilled_scores(suite, task, bridge(suite, task, task.first, task.second), seed)
     elif method in ("direct_joint", "monte_carlo_joint") and suite.has(task.joint, task.query, task.candidate):
         a, c = suite.rows(task.joint, task.query, query), suite.rows(task.joint, task.candidate, candidate)
         if method == "direct_joint":
             yield Cosine.similarity(a, c)
         elif suite.has(task.joint, task.middle):
             yield merged[task.name, method] if merged else monte_carlo(suite, task, method).scores
+    elif method == "distilled_disparate" and disparate:
+        yield from distilled_scores(suite, task, bridge(suite, task, task.first, task.second), seed)
     elif method in ("ground_truth", PAIRED):
         model = task.truth if method == "ground_truth" else "joint_image"
         if suite.has(model, task.query, task.candidate) and (method != PAIRED or task.middle == "audio"):

@@ -1,6 +1,6 @@
 """The figures of `distillation`: recall against what there is to distil from, and what an index finds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,8 @@ def draw_curves(curves: pd.DataFrame, section: Mapping[str, Any], stem: str | Pa
 
 
 def _panel(ax: Axes, curves: pd.DataFrame, varied: str) -> None:
-    ax.set(xscale="log")
+    ax.set(xscale="log", ylim=(0, 1.02))
+    _ticks(ax, curves[varied].unique())
     for method in SHOWN:
         own, colour = curves[curves["method"] == method].sort_values(varied), METHOD_COLOURS[method]
         style: dict[str, Any] = {"linestyle": OVER.get(method, "-"), "color": colour, "label": METHOD_LABELS[method]}
@@ -58,6 +59,12 @@ def _panel(ax: Axes, curves: pd.DataFrame, varied: str) -> None:
         low, high = own["recall_at_1"] - own["ci95"], own["recall_at_1"] + own["ci95"]
         if method == "distilled":
             ax.fill_between(own[varied], low, high, color=colour, alpha=0.2, linewidth=0)
+
+
+def _ticks(ax: Axes, values: Iterable[int]) -> None:
+    """At what was measured, in plain numbers."""
+    ax.set_xticks(sorted(values), [f"{value:,}" for value in sorted(values)], fontsize=7)
+    ax.minorticks_off()
 
 
 def draw_index(index: pd.DataFrame, section: Mapping[str, Any], stem: str | Path) -> None:
@@ -75,9 +82,11 @@ def draw_index(index: pd.DataFrame, section: Mapping[str, Any], stem: str | Path
             found.plot(own["depth"], own["recall"], **style)
             spent.plot(own["depth"], own["milliseconds"], **style)
         found.set(ylabel="share of the exact ten best found", ylim=(-0.02, 1.02))
-        spent.set(ylabel="milliseconds per query (median)", yscale="log")
+        spent.set(ylabel="milliseconds per query (median)")
+        spent.set_ylim(bottom=0)
         for ax in (found, spent):
             ax.set(xlabel="candidates reranked", xscale="log")
+            _ticks(ax, index["depth"].unique())
         figure.legend(*found.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
         figure.suptitle(f"{section['index']['candidates']:,} candidates, bank {section['index']['bank']:,}", fontsize=9)
         save_figure(figure, stem)

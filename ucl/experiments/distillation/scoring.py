@@ -51,7 +51,7 @@ def play(params: Distillation, name: str, tensors: Mapping[str, Tensor], progres
     """A table bank, samples, steps, seed, method, recall_at_1, weak.
 
     `distilled` is the student that validation chose of `distilled_linear` and `distilled_hidden`, which are shown for
-    comparison; `weak`, whether it says of itself that LogSumExp does better or that nobody can tell. What is not
+    comparison; `weak`, whether it says of itself that LogSumExp does better. What is not
     trained with `steps` is there for the usual number alone.
     """
     rows: list[tuple[int | str | float | bool, ...]] = []

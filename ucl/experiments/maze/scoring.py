@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from tqdm import tqdm
 
+from ucl.experiments.maze.distilled import distilled_tables
 from ucl.maze import layouts
 from ucl.maze.datasets import load_annotations, load_trajectories
 from ucl.maze.language import Grammar
@@ -135,16 +136,24 @@ def score_policies(
     tokenizer: Tokenizer,
     bank: Float[Tensor, "bank 2"],
     occupancy: Float[Tensor, "squares actions cells"] | None,
+    said: Int[Tensor, "words longest"] | None = None,
     *,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Every policy on every instruction: policy, seed, text, split, kind, cells, share, success, steps, spl."""
-    tables = critic_tables(model, test.squares, tokenizer(list(test.instructions["text"])), bank)
+    """Every policy on every instruction: policy, seed, text, split, kind, cells, share, success, steps, spl.
+
+    Given words that were `said` in the data, the distilled policy too (`ucl.experiments.maze.distilled`).
+    """
+    ids = tokenizer(list(test.instructions["text"]))
+    tables = critic_tables(model, test.squares, ids, bank)
+    distilled = [] if said is None else distilled_tables(model, test.squares, ids, bank, said)
     episodes = [test.episodes(seed) for seed in range(len(tables))]
     parts = []
     for seed, table in enumerate(tqdm(tables, desc="act", unit="seed", disable=not progress)):
         for name, policy in learned_policies(test.squares, table):
             parts.append(_scored(test, episodes, name, policy, seed))
+    for seed, scores in enumerate(distilled):
+        parts.append(_scored(test, episodes, "distilled", TablePolicy(test.squares, scores, sample=True), seed))
     if occupancy is not None:
         for name, policy in reference_policies(test, occupancy):
             parts += [_scored(test, episodes, name, policy, seed) for seed in range(len(tables))]
