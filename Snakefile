@@ -21,6 +21,7 @@ include: "workflow/rules/lemmas.smk"
 include: "workflow/rules/scaling.smk"
 include: "workflow/rules/bridging.smk"
 include: "workflow/rules/maze.smk"
+include: "workflow/rules/explore.smk"
 include: "workflow/rules/report.smk"
 
 
