@@ -121,12 +121,7 @@ rule collect_explore:
     output:
         runs="results/explore/runs.json",
         headline=headline_file("explore"),
-        metrics=report(
-            metrics_file("explore"),
-            caption="../report/explore.rst",
-            category="explore",
-            labels={"content": "metrics"},
-        ),
+        metrics=reported("explore", [metrics_file("explore")], "metrics"),
         tables=table_files("explore"),
     log:
         "results/logs/explore/collect.log",
@@ -152,12 +147,8 @@ rule draw_explore:
         distances=expand(rules.train_explore.output.distances, explored=PARAMS.explore.mazes),
         experience=expand(rules.train_explore.output.experience, explored=TOLD_MAZE),
     output:
-        report(
-            figure_files("explore"),
-            caption="../report/explore.rst",
-            category="explore",
-            labels=lambda wildcards, output: {"content": "figure"},
-        ),
+        reported("explore", figure_files("explore", "svg"), "figure"),
+        figure_files("explore", "png"),
         animation="reports/figures/explore_buffer.gif",
     log:
         "results/logs/explore/draw.log",
