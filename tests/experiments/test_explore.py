@@ -123,7 +123,7 @@ def test_all_parts_from_nothing_to_claims(tmp_path: Path) -> None:
     chosen = section()
     world = World("fork", chosen)
     learner, lived, own, visits = teach_itself(world, progress=False)
-    assert visits.sum(1).tolist() == [2 * 16 * 11] * 2  # agents, episodes, states
+    assert visits.groupby("round")["visits"].sum().tolist() == [2 * 16 * 11] * 2  # agents, episodes, states
     tables = {
         "scores": pd.concat([own, follow_oracle(world), references(world)]).assign(maze="fork"),
         "comparison": compare(chosen, chosen["comparison"], "mrn", progress=False),

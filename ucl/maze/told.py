@@ -1,4 +1,4 @@
-"""Agents that are told one thing at one place: their walks, and where they turn first (Fig. 11)."""
+"""Agents that are told one thing at one place: their walks (Fig. 11)."""
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,9 @@ from ucl.maze.policies import Policy, TablePolicy, critic_tables, monte_carlo_sc
 from ucl.maze.rollout import Episodes, rollout
 from ucl.maze.state_grid import Squares
 
-__all__ = ["first_moves", "walks"]
+__all__ = ["walks"]
 
 WALKS = 20  # per seed and policy
-FIRST = 6  # steps in which an agent shows where it wants to go
 
 
 def walks(
@@ -52,23 +51,3 @@ def _walk(episodes: Episodes, policy: Policy, limit: int, seed: int) -> pd.DataF
     step, walk = np.indices(track.shape[:2]).reshape(2, -1)
     table = pd.DataFrame({"walk": walk, "step": step, "x": track[..., 0].ravel(), "y": track[..., 1].ravel()})
     return table[table["step"] <= steps[walk]].assign(success=lambda rows: success[rows["walk"]])
-
-
-def first_moves(paths: pd.DataFrame) -> pd.DataFrame:
-    """Per policy: share of walks that are further left (and right) after the first steps, success, steps."""
-    rows = []
-    for policy, part in paths.groupby("policy", sort=False):
-        each = part.sort_values("step").groupby(["seed", "walk"])
-        early = part[part["step"] <= FIRST].sort_values("step").groupby(["seed", "walk"])["x"]
-        moved = early.last() - early.first()
-        rows.append(
-            {
-                "policy": policy,
-                "walks": len(moved),
-                "left_first": float((moved < -0.25).mean()),
-                "right_first": float((moved > 0.25).mean()),
-                "success": float(each["success"].first().mean()),
-                "steps": float(each["step"].last().mean()),
-            }
-        )
-    return pd.DataFrame(rows)

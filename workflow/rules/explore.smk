@@ -45,12 +45,14 @@ rule train_explore:
         distances="results/explore/{explored}/distances.parquet",
         weights="results/explore/{explored}/model.safetensors",
         experience="results/explore/{explored}/experience.safetensors",
-    wildcard_constraints:
-        explored="|".join(EXPLORED),
+        visits="results/explore/{explored}/visits.parquet",
+        walks="results/explore/{explored}/walks.parquet",
     log:
         "results/logs/explore/{explored}/train.log",
     benchmark:
         "results/benchmarks/explore/{explored}/train.tsv"
+    wildcard_constraints:
+        explored="|".join(EXPLORED),
     conda:
         "../envs/ucl.yaml"
     threads: 1  # stacked layers are small: two mazes beside each other beat one on two threads
@@ -65,12 +67,12 @@ rule train_explore:
 rule compare_explore:
     output:
         "results/explore/compare/{critic}.parquet",
-    wildcard_constraints:
-        critic="|".join(PARAMS.explore.comparison.critics),
     log:
         "results/logs/explore/compare_{critic}.log",
     benchmark:
         "results/benchmarks/explore/compare_{critic}.tsv"
+    wildcard_constraints:
+        critic="|".join(PARAMS.explore.comparison.critics),
     conda:
         "../envs/ucl.yaml"
     threads: 1
@@ -145,7 +147,8 @@ rule draw_explore:
         ways=rules.probe_explore.output.ways,
         paths=rules.probe_explore.output.paths,
         distances=expand(rules.train_explore.output.distances, explored=PARAMS.explore.mazes),
-        experience=expand(rules.train_explore.output.experience, explored=TOLD_MAZE),
+        visits=expand(rules.train_explore.output.visits, explored=TOLD_MAZE),
+        walks=expand(rules.train_explore.output.walks, explored=TOLD_MAZE),
     output:
         reported("explore", figure_files("explore", "svg"), "figure"),
         figure_files("explore", "png"),

@@ -12,20 +12,18 @@ from ucl.maze.state_grid import Squares
 __all__ = ["animate_buffer"]
 
 CELL = 22  # pixels
-WALKS = 6  # shown one after the other on each round's map, of the last that were kept
 LOW, HIGH = np.array([68, 1, 84]), np.array([253, 231, 37])  # the ends of viridis
 WALL = np.array([74, 79, 87])
 
 
-def animate_buffer(squares: Squares, visits: Any, walks: Any, path: Path, pause: int = 350) -> None:
-    """`visits` [rounds, squares] add up from frame to frame; on the last map, some of `walks` [n, steps, 2]."""
+def animate_buffer(squares: Squares, visits: Any, walks: list[Any], path: Path, pause: int = 350) -> None:
+    """`visits` [rounds, squares] add up from frame to frame; on the last map, `walks` [steps, 2] join one by one."""
     total = np.cumsum(visits, axis=0).astype(float)
     frames = []
     for number, seen in enumerate(total):
         frames += [_frame(squares, seen / total[-1].max(), f"round {number + 1}", [])] * 2
-    chosen = walks[np.linspace(0, len(walks) - 1, min(WALKS, len(walks))).round().astype(int)]
-    for shown in range(1, len(chosen) + 1):
-        frames.append(_frame(squares, total[-1] / total[-1].max(), "latest walks", list(chosen[:shown])))
+    for shown in range(1, len(walks) + 1):
+        frames.append(_frame(squares, total[-1] / total[-1].max(), "latest walks", walks[:shown]))
     with replacing(path) as temporary:
         frames[0].save(
             temporary, format="GIF", save_all=True, append_images=frames[1:], duration=pause, loop=0, optimize=True

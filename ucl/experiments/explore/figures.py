@@ -31,7 +31,6 @@ from ucl.reporting.collected import Files
 from ucl.reporting.names import POLICY_COLOURS, POLICY_LABELS
 from ucl.reporting.style import figure_style, save_figure
 from ucl.statistics.intervals import student_half_width
-from ucl.tensors import read_tensors
 
 __all__ = ["draw"]
 
@@ -39,21 +38,23 @@ PANELS = 5  # small multiples at most
 
 
 def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
-    """From `tables` (CSV), `seeking`, `ways`, `paths`, `distances` (a file per maze) and the fork's `experience`."""
+    """From `tables` (CSV), `seeking`, `ways`, `paths`, `distances` (one per maze), the fork's `visits` and `walks`."""
     tables = {file.stem: pd.read_csv(file) for file in files["tables"] if file.suffix == ".csv"}
     distances = pd.concat(map(read_parquet, files["distances"]), ignore_index=True)
-    lived = read_tensors(files["experience"][0])
+    by_square = read_parquet(files["visits"][0]).pivot_table(index="round", columns="square", values="visits")
+    visits = by_square.to_numpy()
     squares = Squares(layouts.get(MAZE), section["resolution"])
     with figure_style():
         save_figure(_curves(tables["explore_curves"], tables["explore"]), folder / "explore_curves")
         save_figure(_reaching(tables["explore"]), folder / "explore_reaching")
-        save_figure(_visits(squares, lived["visits"].numpy(), section), folder / "explore_visits")
+        save_figure(_visits(squares, visits), folder / "explore_visits")
         save_figure(_distances(distances), folder / "explore_distances")
         save_figure(_comparison(tables["explore_comparison"]), folder / "explore_comparison")
         save_figure(_seeking(read_parquet(files["seeking"][0])), folder / "explore_seeking")
         save_figure(_way_points(read_parquet(files["ways"][0])), folder / "explore_way_points")
         save_figure(_paths(read_parquet(files["paths"][0])), folder / "explore_paths")
-    animate_buffer(squares, lived["visits"].numpy(), lived["positions"][0].numpy(), folder / "explore_buffer.gif")
+    walks = [way[["x", "y"]].to_numpy() for _, way in read_parquet(files["walks"][0]).groupby("walk")]
+    animate_buffer(squares, visits, walks, folder / "explore_buffer.gif")
 
 
 def _curves(curves: pd.DataFrame, table: pd.DataFrame) -> Figure:
@@ -91,7 +92,7 @@ def _reaching(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _visits(squares: Squares, visits: Float[np.ndarray, "rounds squares"] | Any, section: Mapping[str, Any]) -> Figure:
+def _visits(squares: Squares, visits: Float[np.ndarray, "rounds squares"]) -> Figure:
     rounds = np.unique(np.linspace(0, len(visits) - 1, min(PANELS, len(visits))).round().astype(int))
     figure, axes = plt.subplots(1, len(rounds), figsize=(2.3 * len(rounds), 2.6), squeeze=False)
     shares = visits / visits.sum(1, keepdims=True) * visits.shape[1]

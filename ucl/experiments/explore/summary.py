@@ -15,7 +15,7 @@ from jaxtyping import Float
 from ucl.experiments.explore.names import AGENTS
 from ucl.experiments.explore.properties import tabulate_properties
 from ucl.files import read_parquet
-from ucl.maze.told import first_moves
+from ucl.maze.first_moves import first_moves
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten
 from ucl.statistics.intervals import Interval, bootstrap_mean, interquartile_mean

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from ucl.maze import layouts
 from ucl.maze.exploration.collecting import goal_scores
@@ -38,6 +37,7 @@ __all__ = [
     "agents",
     "exploring",
     "follow_oracle",
+    "latest_walks",
     "learned_against_exact",
     "references",
     "teach_itself",
@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 KEPT = 1000  # episodes of each agent that are kept on disk
+SHOWN = 6  # of them that are drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +106,8 @@ def exploring(section: Mapping[str, Any], **other: int) -> Exploring:
     return Exploring(**({key: section[key] for key in keys} | other))
 
 
-def teach_itself(world: World, *, progress: bool = True) -> tuple[Learner, ReplayBuffer, pd.DataFrame, Tensor]:
-    """Explore; the agents, what they lived through, their scores by round, and visits [rounds, squares] of all agents.
+def teach_itself(world: World, *, progress: bool = True) -> tuple[Learner, ReplayBuffer, pd.DataFrame, pd.DataFrame]:
+    """Explore; the agents, what they lived through, their scores, and all agents' visits (round, square, visits).
 
     Scores: method, round, env_steps (per agent), seed, task, success, steps, spl, spearman, coverage, and seconds, the
     time in which all agents together explored and learned so far.
@@ -122,12 +123,21 @@ def teach_itself(world: World, *, progress: bool = True) -> tuple[Learner, Repla
         scores = world.scores(model, seeds).join(covered, on="seed")
         parts.append(scores.assign(method="explored", round=number, env_steps=taken, seconds=clock.seconds))
         fresh = buffer.positions[:, -plan.episodes :].double().numpy()
-        visits.append(np.bincount(world.squares.at(fresh).ravel(), minlength=len(world.squares.centres)))
+        seen = np.bincount(world.squares.at(fresh).ravel(), minlength=len(world.squares.centres))
+        visits.append(pd.DataFrame({"round": number, "square": range(len(seen)), "visits": seen}))
         clock.go()
 
     buffer = explore(world.squares, learner, plan, on_round, progress=progress)
     kept = ReplayBuffer(buffer.positions[:, -KEPT:].clone(), buffer.angles[:, -KEPT:].clone())
-    return learner, kept, pd.concat(parts, ignore_index=True), torch.from_numpy(np.stack(visits))
+    return learner, kept, pd.concat(parts, ignore_index=True), pd.concat(visits, ignore_index=True)
+
+
+def latest_walks(experience: ReplayBuffer) -> pd.DataFrame:
+    """A few of the first agent's walks, to be drawn: walk, step, x, y."""
+    walks = experience.positions[0, -SHOWN:].numpy()
+    walk, step = np.indices(walks.shape[:2]).reshape(2, -1)
+    x, y = walks.reshape(-1, 2).T
+    return pd.DataFrame({"walk": walk, "step": step, "x": x, "y": y})
 
 
 def learned_against_exact(world: World, model: MazeModel) -> pd.DataFrame:

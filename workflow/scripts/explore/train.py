@@ -2,7 +2,14 @@
 
 import pandas as pd
 
-from ucl.experiments.explore.training import World, follow_oracle, learned_against_exact, references, teach_itself
+from ucl.experiments.explore.training import (
+    World,
+    follow_oracle,
+    latest_walks,
+    learned_against_exact,
+    references,
+    teach_itself,
+)
 from ucl.files import write_parquet
 from ucl.runtime import start
 from ucl.tensors import write_tensors
@@ -14,5 +21,7 @@ scores = pd.concat([scores, follow_oracle(world), references(world)], ignore_ind
 write_parquet(scores.assign(maze=world.maze), snakemake.output.scores)
 write_parquet(learned_against_exact(world, learner.model).assign(maze=world.maze), snakemake.output.distances)
 write_tensors(learner.model.state_dict(), snakemake.output.weights)
-kept = {"positions": experience.positions, "angles": experience.angles, "visits": visits}
+kept = {"positions": experience.positions, "angles": experience.angles}
 write_tensors(kept, snakemake.output.experience)
+write_parquet(visits, snakemake.output.visits)
+write_parquet(latest_walks(experience), snakemake.output.walks)
