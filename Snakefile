@@ -22,6 +22,7 @@ include: "workflow/rules/scaling.smk"
 include: "workflow/rules/stamps.smk"
 include: "workflow/rules/bridging.smk"
 include: "workflow/rules/maze.smk"
+include: "workflow/rules/explore.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -240,7 +240,7 @@ def test_the_examples_of_the_distilled_bridge_agree() -> None:
 
 
 def test_the_examples_of_the_maze_leave_walks_and_an_animation(tmp_path: Path) -> None:
-    assert run_examples("maze.md", 8)["walks"].lengths.shape == (100,)
+    assert run_examples("maze.md", 9)["walks"].lengths.shape == (100,)
     assert (tmp_path / "walk.gif").stat().st_size > 1000
 
 

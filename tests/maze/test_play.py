@@ -1,6 +1,7 @@
 """The command `ucl maze`: what it lists, draws and refuses."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,17 @@ def test_play_saves_an_animation(weights: Path, tmp_path: Path) -> None:
     assert file.stat().st_size < 1_000_000
 
 
+def test_an_agent_that_found_its_own_way_can_be_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = {"rounds": 2, "episodes": 16, "goals": 4, "steps": 3}
+    monkeypatch.setattr(play, "QUICK_ROUNDS", replace(play.QUICK_ROUNDS, **tiny))
+    monkeypatch.setattr(play, "WORD_STEPS", 3)
+    monkeypatch.setattr("ucl.maze.play.oracle_trajectories", None)  # no oracle is asked
+    arguments = ["maze", "play", "umaze", "the last row", "--agent", "explored", "--limit", "9"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.exception
+    assert result.stdout.count("L ") == 1
+
+
 def test_text_frame_shows_walls_goal_agent_and_trail() -> None:
     layout = layouts.get("umaze")
     frame = play.text_frame(layout, "the last row", {"direct": np.array([[0.5, 0.5], [1.5, 0.5]])}, 1).splitlines()
@@ -58,6 +70,8 @@ def test_text_frame_shows_walls_goal_agent_and_trail() -> None:
     ("arguments", "message"),
     [
         (["moon"], "unknown"),
+        (["umaze", "the last row", "--agent", "wise"], "--agent 'wise': unknown; allowed: oracle, explored"),
+        (["umaze", "--agent", "explored", "--weights", "w"], "--weights w: an explored agent is trained on the spot"),
         (["umaze", "the moon"], "outside the grammar"),
         (["umaze", "the last row", "--start", "here"], "two numbers"),
         (["umaze", "the last row", "--start", "nan,1"], "two numbers"),

@@ -19,6 +19,8 @@ Weights = Annotated[
     Path | None, typer.Option(help="results/maze/<name of the maze>/model.safetensors; if left out: train now.")
 ]
 
+Agent = Annotated[str, typer.Option(help="oracle: learned from an oracle's walks; explored: from its own.")]
+
 
 @maze_app.command("list")
 def list_mazes() -> None:
@@ -40,6 +42,7 @@ def play(
     instruction: Annotated[str | None, typer.Argument(help="Where to go; asked for if left out.")] = None,
     start: Start = None,
     weights: Weights = None,
+    agent: Agent = "oracle",
     save: Annotated[Path | None, typer.Option(metavar="FILE.gif", help="Save an animation instead.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Steps at most.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Of the start and of the agents' draws.")] = 0,
@@ -56,11 +59,15 @@ def play(
     from ucl.maze import geometry, layouts
     from ucl.maze.drawing import animate
     from ucl.maze.language import Grammar
-    from ucl.maze.play import Agents, text_frame
+    from ucl.maze.play import Agents, Teacher, text_frame
     from ucl.runtime import prepare
 
     layout = layouts.get(maze)
     place = _position(start)
+    if agent not in list(Teacher):
+        raise InputError(f"--agent {agent!r}: unknown; allowed: {', '.join(Teacher)}")
+    if weights is not None and agent == Teacher.EXPLORED:
+        raise InputError(f"--weights {weights}: an explored agent is trained on the spot; leave --weights out")
     if instruction is not None:
         Grammar(layout).denotation(instruction)  # wrong words are told before agents are trained
     if place is not None:
@@ -71,7 +78,7 @@ def play(
         check_apart(save, weights)
     prepare(1)
     with replacing(save) if save else nullcontext() as animation:  # opened before agents are trained
-        agents = Agents(layout, weights, progress=sys.stderr.isatty())
+        agents = Agents(layout, weights, Teacher(agent), progress=sys.stderr.isatty())
         text = instruction or typer.prompt("Go to")
         ways = agents.walk(text, place, limit, seed)
         if animation is not None:

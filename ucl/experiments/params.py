@@ -15,6 +15,7 @@ from ucl.experiments.bridging.config import Bridging, Media
 from ucl.experiments.diagnosis.config import Diagnosis
 from ucl.experiments.disparate.config import Disparate
 from ucl.experiments.distillation.config import Distillation
+from ucl.experiments.explore.config import Explore
 from ucl.experiments.independence.config import Independence
 from ucl.experiments.lemmas.config import Lemmas
 from ucl.experiments.marginals.config import Marginals
@@ -45,6 +46,7 @@ class Params(Section):
     lemmas: Lemmas
     scaling: Scaling
     maze: Maze
+    explore: Explore
 
 
 def validate(config: Mapping[str, Any], source: str | Path = "params.yaml") -> Params:

@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ucl.core.critics import CRITICS, Critic
+from ucl.core.critics import Critic
 from ucl.learning.encoders import StackedLinear
 from ucl.maze.language import tokens
+from ucl.maze.quasimetric import MAZE_CRITICS
 from ucl.maze.word_reader import StackedGRU
 
 __all__ = ["MazeModel", "Tokenizer"]
@@ -83,7 +84,7 @@ class MazeModel(nn.Module):
     ) -> None:
         super().__init__()
         positions, actions = 4 * OCTAVES, 2 * HARMONICS
-        self.critic_type: type[Critic] = CRITICS[critic]
+        self.critic_type: type[Critic] = MAZE_CRITICS[critic]
         self.state = nn.Sequential(
             StackedLinear(generators, positions, width),
             nn.ReLU(),

@@ -2,13 +2,18 @@
 
 import zlib
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from ucl.errors import InputError
 from ucl.maze import geometry
+from ucl.maze.exploration.explorer import Exploring, explore, learner_for
+from ucl.maze.exploration.learner import Learning
+from ucl.maze.exploration.words import learn_words
 from ucl.maze.language import Grammar
 from ucl.maze.layouts import Layout
 from ucl.maze.models import MazeModel, Tokenizer
@@ -17,25 +22,50 @@ from ucl.maze.rollout import Episodes, rollout, sample_episodes
 from ucl.maze.state_grid import Squares
 from ucl.maze.training import Annotations, Futures, Recipe, sample_bank, train
 from ucl.maze.walks import annotated_states, oracle_trajectories
+from ucl.runtime import generator
 from ucl.tensors import read_tensors
 
-__all__ = ["Agents", "text_frame"]
+__all__ = ["Agents", "Teacher", "text_frame"]
 
 WALKS, STATES, BANK, RESOLUTION = 3000, 30_000, 512, 4
 QUICK = Recipe(
     seeds=1, critic="squared_l2", dimension=32, width=128, batch=128, steps=800, learning_rate=0.01, discount=0.97,
     action_negatives=4,
 )  # fmt: skip
+QUICK_ROUNDS = Exploring(
+    rounds=5, episodes=512, episode_steps=60, goals=64, temperature=0.5, capacity=4096, steps=200
+)  # fmt: skip
+QUICK_CRITIC = Learning(
+    critic="squared_l2", dimension=32, width=96, batch=256, learning_rate=0.01, discount=QUICK.discount
+)  # fmt: skip
+OBJECTIVE, WORD_STEPS = "info_nce_penalised", 400
 SIGNS = {"direct": "D", "monte_carlo": "L"}
+
+
+class Teacher(StrEnum):
+    """What an agent learned its ways from: an oracle's walks, or its own."""
+
+    ORACLE = "oracle"
+    EXPLORED = "explored"
 
 
 class Agents:
     """One seed's agents in one maze: read from a file of weights, or trained on the spot (about a minute)."""
 
-    def __init__(self, layout: Layout, weights: str | Path | None = None, *, progress: bool = True) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        weights: str | Path | None = None,
+        teacher: Teacher = Teacher.ORACLE,
+        *,
+        progress: bool = True,
+    ) -> None:
         self.layout, self.squares, self.grammar = layout, Squares(layout, RESOLUTION), Grammar(layout)
         self.tokenizer = self.tokenizer_of(layout)
         random = np.random.default_rng([zlib.crc32(layout.text.encode()), 6])
+        if teacher == Teacher.EXPLORED:
+            self.model, self.bank = self._explore(random, progress)
+            return
         futures = Futures.of(oracle_trajectories(layout, WALKS, random))
         self.bank = sample_bank(futures, BANK, QUICK.discount)
         if weights is None:
@@ -69,6 +99,16 @@ class Agents:
             rollout(episodes, policy, limit, np.random.default_rng(seed), path)
             ways[name] = np.stack(path)[:, 0]
         return ways
+
+    def _explore(self, random: np.random.Generator, progress: bool) -> tuple[MazeModel, Float[Tensor, "bank 2"]]:
+        """An agent that finds its own way, then hears words of annotated states; and states of its own walks."""
+        steps = QUICK_ROUNDS.rounds * QUICK_ROUNDS.steps
+        learner = learner_for(QUICK_CRITIC, [OBJECTIVE], [0], len(self.tokenizer), steps)
+        lived = explore(self.squares, learner, QUICK_ROUNDS, lambda *_: None, progress=progress)
+        said = annotated_states(self.layout, STATES, random)
+        annotations = Annotations.of(said.positions, said.texts, self.tokenizer)
+        learn_words(learner, lived, annotations, WORD_STEPS, progress=progress)
+        return learner.model, lived.sample(BANK, QUICK.discount, [generator(0, 5)])[2][0]
 
     def _read(self, path: Path) -> MazeModel:
         if not path.is_file():

@@ -20,7 +20,7 @@ from ucl.maze.models import MazeModel, Tokenizer
 from ucl.maze.walks import Trajectories
 from ucl.runtime import generator
 
-__all__ = ["Annotations", "Futures", "Recipe", "sample_bank", "train"]
+__all__ = ["Annotations", "Futures", "Recipe", "action_loss", "sample_bank", "train", "with_other_actions"]
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _losses(
     said = [annotations.sample(recipe.batch, g) for g in randoms]
     states, actions, ahead = (torch.stack(parts) for parts in zip(*walks, strict=True))
     places, ids = (torch.stack(parts) for parts in zip(*said, strict=True))
-    angles = torch.stack([actions, *_other_actions(actions, recipe.action_negatives, randoms)], dim=-1)
+    angles = with_other_actions(actions, recipe.action_negatives, randoms)
     states, angles, ahead, places, ids = (x.to(model.log_scale.device) for x in (states, angles, ahead, places, ids))
     taken = model.encode_actions(states, angles)
     reached, spoken_of = model.encode_state(torch.cat([ahead, places], dim=1)).split(recipe.batch, dim=1)
@@ -154,18 +154,25 @@ def _losses(
     words = info_nce(model.critic_words(spoken_of, model.encode_words(ids)))
     if not recipe.action_negatives:
         return torch.stack([future, words, torch.zeros_like(future)])
-    each = model.critic_type(model.log_scale[:, 0, None].exp().expand(-1, recipe.batch))
+    return torch.stack([future, words, action_loss(model, taken, reached)])
+
+
+def action_loss(
+    model: MazeModel, taken: Float[Tensor, "s n k d"], reached: Float[Tensor, "s n d"]
+) -> Float[Tensor, " s"]:
+    """Cross-entropy of the action that led to a future state, the first of `k`, against the others at its state."""
+    each = model.critic_type(model.log_scale[:, 0, None].exp().expand(-1, reached.shape[1]))
     logits = each(reached[:, :, None], taken)[:, :, 0]
-    action = -torch.log_softmax(logits, dim=-1)[..., 0].mean(-1)
-    return torch.stack([future, words, action])
+    return -torch.log_softmax(logits, dim=-1)[..., 0].mean(-1)
 
 
-def _other_actions(
+def with_other_actions(
     actions: Float[Tensor, "s n"], count: int, randoms: Sequence[torch.Generator]
-) -> list[Float[Tensor, "s n"]]:
-    """`count` actions per pair, drawn evenly from all directions: negatives among actions."""
+) -> Float[Tensor, "s n k"]:
+    """Every action, and behind it `count` drawn evenly from all directions: negatives among actions."""
     shape = actions.shape[1:]
-    return [torch.stack([2 * math.pi * torch.rand(shape, generator=g) for g in randoms]) for _ in range(count)]
+    others = [torch.stack([2 * math.pi * torch.rand(shape, generator=g) for g in randoms]) for _ in range(count)]
+    return torch.stack([actions, *others], dim=-1)
 
 
 def _curve(seeds: range, step: int, losses: Float[Tensor, "3 s"], log_scale: Float[Tensor, "s 2"]) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 # Experiment `maze` (section 6.3, appendix D, Figs. 9 to 13): told in words where to go, in many mazes.
 from ucl.experiments.maze.config import MazeData, MazeTest, MazeTraining
-from ucl.experiments.maze.example import MAZE as SHOWN_MAZE
+from ucl.maze.example import MAZE as SHOWN_MAZE
 
 experiment(
     "maze",

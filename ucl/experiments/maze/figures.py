@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from ucl.experiments.maze.example import INSTRUCTION, MAZE, START
 from ucl.experiments.maze.summary import AMBIGUITY, policy_order
 from ucl.files import read_parquet
 from ucl.maze import layouts
 from ucl.maze.drawing import animate, draw_maze
+from ucl.maze.example import INSTRUCTION, MAZE, START
 from ucl.maze.language import Grammar
 from ucl.maze.layouts import Layout
 from ucl.reporting.collected import Files

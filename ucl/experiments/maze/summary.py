@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ucl.experiments.maze.showcase import first_moves
 from ucl.files import read_parquet
+from ucl.maze.first_moves import first_moves
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.names import POLICY_LABELS
 from ucl.reporting.tracking import Run, flatten

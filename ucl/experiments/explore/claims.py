@@ -1,0 +1,84 @@
+"""What the slides claim of contrastive reinforcement learning, and what holds in these mazes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from ucl.experiments.verdicts import every, of_seeds, verdict
+from ucl.reporting.claims import Claim
+
+__all__ = ["claims"]
+
+AS_GOOD = 0.95  # of the oracle-trained agents' success
+MOST = 0.8  # of the mazes
+LEFT = 0.5  # of the walks
+EXACT = 0.9  # of the counts, of which 0.95 and more are expected
+SLIDES = "slides"
+
+
+def claims(metrics: Mapping[str, Any], params: Mapping[str, Any], csv: Callable[[str], pd.DataFrame]) -> list[Claim]:
+    """Reaching points, words, the identity, and the three properties."""
+    seeds = params["seeds"]
+    return [
+        _reaching(csv("explore_success"), seeds),
+        _words(csv("explore_words"), csv("explore_first_column"), seeds),
+        _identity(csv("explore_identity")),
+        *_properties(csv("explore_properties"), params),
+    ]
+
+
+def _reaching(table: pd.DataFrame, seeds: int) -> Claim:
+    good = int((table.of_oracle_trained >= AS_GOOD).sum())
+    return Claim(
+        SLIDES,
+        "Without reward, demonstration or oracle an agent learns to reach points as well as one trained on an oracle's "
+        f"walks ({AS_GOOD:.0%} of its success in {MOST:.0%} of the mazes).",
+        verdict(of_seeds(good >= MOST * len(table), seeds), good > 0),
+        f"{good} of {len(table)} mazes; least {table.of_oracle_trained.min():.2f} of the oracle-trained success",
+        "explore_reaching",
+        new=True,
+    )
+
+
+def _words(table: pd.DataFrame, first: pd.DataFrame, seeds: int) -> Claim:
+    own = table[table.instructions == "ambiguous"].set_index("policy")
+    apart = [own[f"{what}_low"]["monte_carlo"] > own[f"{what}_high"]["direct"] for what in ("success", "spl")]
+    left = first.set_index("policy").left_first["monte_carlo"]
+    gains = [own[what]["monte_carlo"] - own[what]["direct"] for what in ("success", "spl")]
+    return Claim(
+        "6.3, without an oracle",
+        "LogSumExp follows ambiguous instructions better than direct comparison, and told “the first column” it goes "
+        "left first.",
+        verdict(of_seeds(any(apart) and bool(left >= LEFT), seeds), of_seeds(any(apart) or bool(left >= LEFT), seeds)),
+        f"success {gains[0]:+.2f}, SPL {gains[1]:+.2f}; {100 * left:.0f} % of walks left",
+        "explore_paths",
+        new=True,
+    )
+
+
+def _identity(table: pd.DataFrame) -> Claim:
+    return Claim(
+        SLIDES,
+        "Q = exp(f) rho, for a random-goal policy that changes from round to round.",
+        verdict(every(bool(share >= EXACT) for share in table.within)),
+        f"{100 * table.within.min():.0f} % of counts within 95 % of the exact Q's draws; the learned Q is off by "
+        f"{table.learned.max():.2f} in total variation (rho alone: {table.chance.min():.2f})",
+        new=True,
+    )
+
+
+def _properties(table: pd.DataFrame, params: Mapping[str, Any]) -> list[Claim]:
+    figures = {
+        "emergent exploration": "explore_seeking",
+        "planning by interpolation": "explore_way_points",
+        "triangle inequality": "explore_comparison",
+    }
+    found = []
+    for name, figure in figures.items():
+        own = table[table["property"] == name]
+        yes = int((own.answer == "yes").sum())
+        holds = None if (own.answer == "not in these mazes").all() else yes == len(own)
+        number = f"yes in {yes} of {len(own)} comparisons"
+        found.append(Claim(SLIDES, f"{name[0].upper()}{name[1:]}.", verdict(holds, yes > 0), number, figure, new=True))
+    return found

@@ -1,0 +1,136 @@
+"""Section `explore` of `params.yaml`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ucl.experiments.settings import Count, Distinct, Positive, Section
+from ucl.maze.layouts import MAZES
+
+MazeName = Literal[tuple(MAZES)]
+CriticName = Literal["dot", "squared_l2", "l2", "mrn"]
+ObjectiveName = Literal["binary_nce", "info_nce", "info_nce_penalised"]
+Cell = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
+class Walking(Section):
+    """How agents gather experience."""
+
+    rounds: Count = Field(description="rounds of walking and learning; in the first all actions are random")
+    episodes: Count = Field(description="episodes of an agent in a round")
+    episode_steps: Count = Field(description="environment steps of an episode, after which it is cut off")
+    goals: Count = Field(description="goals that an agent draws in a round; its episodes share them")
+    temperature: Positive = Field(description="of the softmax over 16 directions while exploring")
+    capacity: Count = Field(description="episodes that a replay buffer holds")
+    steps: Count = Field(description="training steps in a round")
+
+
+class Critics(Section):
+    """How critics are built and trained."""
+
+    dimension: Annotated[int, Field(ge=2, multiple_of=2)] = Field(description="dimension of the representations")
+    width: Annotated[int, Field(ge=8)] = Field(description="width of hidden layers; word vectors have a quarter of it")
+    batch: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch; each is told from the others' futures")
+    learning_rate: Positive = Field(description="highest learning rate of Adam; it rises over a tenth of the steps")
+    discount: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="a future state lies n steps ahead with probability (1 - discount) discount^(n - 1)"
+    )
+
+
+class Oracle(Section):
+    """The reference: the same agent, trained on an oracle's walks."""
+
+    trajectories: Count = Field(description="walks of the breadth-first oracle")
+    noise_degrees: Positive = Field(description="standard deviation of the noise on the oracle's angles, in degrees")
+    action_negatives: Annotated[int, Field(ge=0)] = Field(
+        description="other actions at the same state that each action is told from: an oracle never tries them"
+    )
+    steps: Count = Field(description="training steps")
+
+
+class Reach(Section):
+    """How agents are tested."""
+
+    pairs: Count = Field(description="pairs of a start and a point to reach, in every maze the same for all agents")
+    resolution: Count = Field(description="squares per side of a cell in the tables that policies act on")
+    acting: Positive = Field(description="temperature of the softmax over 16 directions in tests")
+
+
+class Comparison(Section):
+    """Objectives and critics side by side, all objectives of a critic in one stack."""
+
+    maze: MazeName = Field(description="where")
+    critics: Annotated[list[CriticName], Distinct] = Field(min_length=1, description="critics")
+    objectives: Annotated[list[ObjectiveName], Distinct] = Field(min_length=1, description="objectives")
+    rounds: Count = Field(description="rounds")
+    places: Count = Field(description="places whose distances are tested for the triangle inequality")
+
+
+class Seeking(Section):
+    """Emergent exploration: all episodes from one corner, and only ever one goal, far away."""
+
+    maze: MazeName = Field(description="where")
+    start: Cell = Field(description="x and y of the start of all episodes")
+    goal: Cell = Field(description="x and y of the one goal")
+    rounds: Count = Field(description="rounds")
+    episodes: Count = Field(description="episodes of an agent in a round")
+    steps: Count = Field(description="training steps in a round")
+
+
+class Identity(Section):
+    """Q = exp(f) rho on a small maze, against dynamic programming."""
+
+    maze: MazeName = Field(description="where")
+    rounds: Annotated[list[Count], Distinct] = Field(
+        min_length=1, description="rounds after which the policy is looked at; the first walks at random"
+    )
+    goals: Count = Field(description="goals of the policy")
+    walks: Count = Field(description="fresh walks of the policy that critics learn from")
+    steps: Count = Field(description="training steps of the critic that is looked at")
+    fine: Count = Field(description="squares of the exact law per side of a square of the policy")
+    resolution: Count = Field(description="squares per side of a cell of the policy")
+    discount: Annotated[float, Field(gt=0, lt=1)] = Field(description="of the future states")
+
+
+class Words(Section):
+    """Words for agents that found their own way, in the fork."""
+
+    annotations: Count = Field(description="states with a phrase that is true of them")
+    steps: Count = Field(description="training steps, on future states and words together")
+    bank: Count = Field(description="states in the bank of LogSumExp")
+    starts: Count = Field(description="starts per instruction and seed")
+    limit: Count = Field(description="steps after which an episode counts as failed")
+
+
+class Planning(Section):
+    """Planning by interpolation."""
+
+    mazes: Annotated[list[MazeName], Distinct] = Field(description="where; each is one of `mazes`")
+    bank: Count = Field(description="visited states that way-points are taken from")
+
+
+class Agents(Walking, Critics, Reach):
+    """The agents of one maze and their references."""
+
+    seeds: Count = Field(description="agents of a maze; each has its own weights, walks and replay buffer")
+    critic: CriticName = Field(description="critic of the agents")
+    objective: ObjectiveName = Field(description="objective of the agents")
+    oracle: Oracle
+
+
+class Probed(Agents):
+    """The agents, and what is looked at closely."""
+
+    seeking: Seeking
+    identity: Identity
+    words: Words
+    planning: Planning
+
+
+class Explore(Probed):
+    """Experiment `explore`: the maze agent without an oracle (slides, D.2)."""
+
+    mazes: Annotated[list[MazeName], Distinct] = Field(
+        min_length=1, description="mazes, see `ucl maze list`; `fork` is always explored"
+    )
+    comparison: Comparison

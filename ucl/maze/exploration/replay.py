@@ -1,0 +1,87 @@
+"""What agents have lived through, and the pairs that critics learn from: (state, action) with a state that followed."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ucl.maze.training import Futures
+
+__all__ = ["Experience", "ReplayBuffer", "Shared", "steps_ahead"]
+
+Pairs = tuple[Float[Tensor, "s n 2"], Float[Tensor, "s n"], Float[Tensor, "s n 2"]]
+
+
+@runtime_checkable
+class Experience(Protocol):
+    """Where S models, each with its own generator, draw positive pairs from."""
+
+    def sample(self, count: int, discount: float, randoms: Sequence[torch.Generator]) -> Pairs:
+        """Positions, actions (radians), and states a geometric number of steps ahead."""
+        ...
+
+
+def steps_ahead(uniform: Float[Tensor, "*n"], left: Int[Tensor, "*n"], discount: float) -> Int[Tensor, "*n"]:
+    """n with probability (1 - discount) discount^(n - 1), given that n <= `left`: the inverse of its distribution."""
+    within = 1 - discount ** left.double()
+    ahead = 1 + (torch.log1p(-uniform.double() * within) / math.log(discount)).floor().long()
+    return torch.minimum(ahead, left)  # rounding may go one too far
+
+
+@dataclass(frozen=True, eq=False)
+class ReplayBuffer:
+    """The walks of S models, `n` each, all of the same number of steps.
+
+    A walk is cut off, it does not end: nothing is known of what would have followed. So a future state is drawn from
+    those that were seen, with the geometric chances that these have among themselves (as contrastive RL codes do);
+    taking the last state for all later ones, as for an oracle's walk that has arrived, would be wrong here.
+    """
+
+    positions: Float[Tensor, "s n steps_and_1 2"]
+    angles: Float[Tensor, "s n steps"]
+
+    def extended(self, other: "ReplayBuffer", capacity: int) -> "ReplayBuffer":
+        """With the walks of another buffer behind its own; only the latest `capacity` of each model are kept."""
+        positions = torch.cat([self.positions, other.positions], dim=1)[:, -capacity:]
+        return ReplayBuffer(positions, torch.cat([self.angles, other.angles], dim=1)[:, -capacity:])
+
+    def sample(self, count: int, discount: float, randoms: Sequence[torch.Generator]) -> Pairs:
+        """Transitions drawn evenly from all of each model's, and states ahead within the same walk."""
+        models, walks, steps = self.angles.shape
+        uniform = torch.stack([torch.rand(3, count, generator=g, dtype=torch.float64) for g in randoms])
+        walk, time = (uniform[:, 0] * walks).long(), (uniform[:, 1] * steps).long()
+        later = time + steps_ahead(uniform[:, 2], steps - time, discount)
+        model = torch.arange(models)[:, None]
+        return self.positions[model, walk, time], self.angles[model, walk, time], self.positions[model, walk, later]
+
+    def one_each(self, discount: float, randoms: Sequence[torch.Generator]) -> Pairs:
+        """One pair of every walk, in their order: independent draws, where walks are."""
+        models, walks, steps = self.angles.shape
+        uniform = torch.stack([torch.rand(2, walks, generator=g, dtype=torch.float64) for g in randoms])
+        time = (uniform[:, 0] * steps).long()
+        later = time + steps_ahead(uniform[:, 1], steps - time, discount)
+        model, walk = torch.arange(models)[:, None], torch.arange(walks)
+        return self.positions[model, walk, time], self.angles[model, walk, time], self.positions[model, walk, later]
+
+    def states(self, count: int, randoms: Sequence[torch.Generator]) -> Float[Tensor, "s count 2"]:
+        """States drawn evenly from all that each model visited."""
+        visited = self.positions.flatten(1, 2)
+        rows = [torch.randint(visited.shape[1], (count,), generator=g) for g in randoms]
+        return torch.stack([mine[chosen] for mine, chosen in zip(visited, rows, strict=True)])
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """One data set that all models learn from, such as an oracle's walks (which end where they were going)."""
+
+    futures: Futures
+
+    def sample(self, count: int, discount: float, randoms: Sequence[torch.Generator]) -> Pairs:
+        """Every model's own draw."""
+        drawn = [self.futures.sample(count, discount, g) for g in randoms]
+        states, angles, ahead = (torch.stack(parts) for parts in zip(*drawn, strict=True))
+        return states, angles, ahead
