@@ -220,3 +220,23 @@ def test_distillation(behind: float | None, found: tuple[float, float], seeds: i
     metrics = {"few": {"worst_behind": behind, "refuses": 0.5}, "index": index}
     params = {"seeds": seeds, "index": {"candidates": 50000}}
     assert [claim.verdict for claim in of_distillation(metrics, params, no_table)] == expected
+
+
+@pytest.mark.parametrize(
+    ("new", "supervised", "splits", "expected"),
+    [
+        (0.15, 0.07, 5, [HOLDS, HOLDS]),
+        (0.06, 0.07, 5, [HOLDS, OPEN]),
+        (0.02, 0.07, 5, [OPEN, FAILS]),
+        (0.15, 0.07, 1, [OPEN, OPEN]),
+    ],
+)
+def test_stamps(new: float, supervised: float, splits: int, expected: list[Verdict]) -> None:
+    tasks = {
+        "heard_words": recalls(direct=0.02, monte_carlo=0.3),
+        "new_words": recalls(direct=0.02, monte_carlo=new, supervised=supervised),
+    }
+    for entry in (*tasks["heard_words"].values(), *tasks["new_words"].values()):
+        entry["splits"] = splits
+        del entry["seeds"]
+    assert [claim.verdict for claim in of_bridging({"stamps": tasks}, {"seeds": 5}, no_table)] == expected

@@ -20,7 +20,34 @@ def claims(metrics: Mapping[str, Any], params: Mapping[str, Any], csv: Callable[
     joint = {
         suite: tasks for suite, tasks in metrics.items() if _has(tasks) and "direct_joint" in tasks["audio_to_image"]
     }
-    return rows + [_beside_joint(suite, tasks, seeds) for suite, tasks in joint.items()]
+    rows += [_beside_joint(suite, tasks, seeds) for suite, tasks in joint.items()]
+    return rows + (_stamps(metrics["stamps"]) if "stamps" in metrics else [])
+
+
+def _stamps(tasks: Mapping[str, Any]) -> list[Claim]:
+    """Pictures found by spoken words, through captions, on pretrained networks: splits take the place of seeds."""
+    heard, new = ({m: mean(e, e["splits"]) for m, e in tasks[task].items()} for task in ("heard_words", "new_words"))
+    among = tasks["new_words"]["monte_carlo"]["candidates"]
+    return [
+        Claim(
+            "stamps",
+            "Pretrained encoders, real media: spoken words find pictures through captions, where direct comparison "
+            "finds nothing.",
+            verdict(every(above(own["monte_carlo"], own["direct"]) for own in (heard, new))),
+            f"{told(heard['monte_carlo'])} heard words, {told(new['monte_carlo'])} new ones, {told(new['direct'])} direct",
+            "bridging_stamps",
+            note=f"{among} candidates, chance {1 / among:.2f}.",
+            new=True,
+        ),
+        Claim(
+            "stamps",
+            "Words that no model was trained on are found better by LogSumExp than by a model trained on the true pairs.",
+            verdict(above(new["monte_carlo"], new["supervised"])),
+            f"{told(new['monte_carlo'])} LogSumExp, {told(new['supervised'])} trained on pairs",
+            "bridging_stamps",
+            new=True,
+        ),
+    ]
 
 
 def _has(tasks: Mapping[str, Any]) -> bool:
