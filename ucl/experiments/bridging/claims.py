@@ -34,14 +34,14 @@ def _stamps(tasks: Mapping[str, Any]) -> list[Claim]:
             "Pretrained encoders, real media: spoken words find pictures through captions, where direct comparison "
             "finds nothing.",
             verdict(every(above(own["monte_carlo"], own["direct"]) for own in (heard, new))),
-            f"{told(heard['monte_carlo'])} heard words, {told(new['monte_carlo'])} new ones, {told(new['direct'])} direct",
+            f"{told(heard['monte_carlo'])} heard, {told(new['monte_carlo'])} new; direct {told(new['direct'])}",
             "bridging_stamps",
             note=f"{among} candidates, chance {1 / among:.2f}.",
             new=True,
         ),
         Claim(
             "stamps",
-            "Words that no model was trained on are found better by LogSumExp than by a model trained on the true pairs.",
+            "Words that no model was trained on are better found by LogSumExp than by a model of all true pairs.",
             verdict(above(new["monte_carlo"], new["supervised"])),
             f"{told(new['monte_carlo'])} LogSumExp, {told(new['supervised'])} trained on pairs",
             "bridging_stamps",
