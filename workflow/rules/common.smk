@@ -196,6 +196,13 @@ def pulled(name):
     return f"results/data/{name}.pulled.json"
 
 
+def check_stamps(wildcards):
+    """Stop before any job where the stamps are not here, with how to get them."""
+    if lines := missing_stamps(in_root(PARAMS.media.stamps)):
+        sys.exit("\n".join(lines))
+    return []
+
+
 def check_media(wildcards):
     """Stop before any job where a suite of real media lacks something: a line for each thing and what to do about it."""
     done = [f"results/bridging/{wildcards.media}/seed0/stores/{name}.parquet" for name in MEDIA_STORES]

@@ -8,13 +8,6 @@ WEIGHTS = {
 STAMPS_FEATURES = expand("results/bridging/stamps/features/{kind}.safetensors", kind=WEIGHTS)
 
 
-def check_stamps(wildcards):
-    """Stop before any job where the stamps are not here, with how to get them."""
-    if lines := missing_stamps(in_root(PARAMS.media.stamps)):
-        sys.exit("\n".join(lines))
-    return []
-
-
 rule list_stamps:
     input:
         check_stamps,
