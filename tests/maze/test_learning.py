@@ -8,11 +8,10 @@ import torch
 from scipy.stats import trim_mean
 
 from ucl.errors import InputError
-from ucl.experiments.maze import distilled
 from ucl.experiments.maze.scoring import Test as MazeTest
 from ucl.experiments.maze.scoring import score_policies
 from ucl.experiments.maze.summary import metrics, tabulate_claims
-from ucl.maze import geometry, layouts
+from ucl.maze import distilled, geometry, layouts
 from ucl.maze import walks as data
 from ucl.maze.language import Grammar
 from ucl.maze.models import MazeModel, Tokenizer

@@ -98,6 +98,7 @@ class Words(Section):
     annotations: Count = Field(description="states with a phrase that is true of them")
     steps: Count = Field(description="training steps, on future states and words together")
     bank: Count = Field(description="states in the bank of LogSumExp")
+    heard: Count = Field(description="texts that the distilled policy learns from")
     starts: Count = Field(description="starts per instruction and seed")
     limit: Count = Field(description="steps after which an episode counts as failed")
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ucl.experiments.explore.training import World, agents, exploring, tokenizer_of
 from ucl.maze import geometry, layouts
+from ucl.maze.distilled import distilled_tables
 from ucl.maze.example import MAZE
 from ucl.maze.exploration.collecting import goal_chances
 from ucl.maze.exploration.explorer import Goals, explore, free_goals, one_goal, visited_goals
@@ -159,17 +160,20 @@ def follow_words(
     said = annotated_states(layout, chosen["annotations"], np.random.default_rng([0, 2]))
     learner = agents(section, MAZE, chosen["steps"])
     learner.model.load_state_dict(dict(tensors))
-    learn_words(
-        learner, experience, Annotations.of(said.positions, said.texts, tokenizer), chosen["steps"], progress=progress
-    )
+    annotations = Annotations.of(said.positions, said.texts, tokenizer)
+    learn_words(learner, experience, annotations, chosen["steps"], progress=progress)
     bank = _bank(experience, chosen["bank"], section["discount"])
     texts = [*grammar.phrases("test_wording"), *grammar.phrases("test_composition")]
     cells = np.stack([grammar.denotation(text) for text in texts])
     shares = cells.sum((1, 2)) / len(layout.cells)
-    squares, parts = Squares(layout, section["resolution"]), []
-    for seed, tables in enumerate(critic_tables(learner.model, squares, tokenizer(texts), bank)):
+    squares, ids = Squares(layout, section["resolution"]), tokenizer(texts)
+    heard = annotations.sample(chosen["heard"], generator(0, 52))[1]
+    distilled = distilled_tables(learner.model, squares, ids, bank, heard)
+    parts = []
+    for seed, tables in enumerate(critic_tables(learner.model, squares, ids, bank)):
         episodes = sample_episodes(layout, cells, chosen["starts"], np.random.default_rng([seed, 3]))
-        for name, scores in (("direct", tables.direct), ("monte_carlo", monte_carlo_scores(tables))):
+        own = {"direct": tables.direct, "monte_carlo": monte_carlo_scores(tables), "distilled": distilled[seed]}
+        for name, scores in own.items():
             policy = TablePolicy(squares, scores, sample=True)
             scored = score_policy(episodes, policy, chosen["limit"], np.random.default_rng([seed, 4]))
             scored["text"], scored["share"] = np.array(texts)[scored["task"]], shares[scored["task"]]

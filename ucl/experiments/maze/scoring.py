@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from tqdm import tqdm
 
-from ucl.experiments.maze.distilled import distilled_tables
 from ucl.maze import layouts
 from ucl.maze.datasets import load_annotations, load_trajectories
+from ucl.maze.distilled import distilled_tables
 from ucl.maze.language import Grammar
 from ucl.maze.layouts import Layout
 from ucl.maze.models import MazeModel, Tokenizer
@@ -142,7 +142,7 @@ def score_policies(
 ) -> pd.DataFrame:
     """Every policy on every instruction: policy, seed, text, split, kind, cells, share, success, steps, spl.
 
-    Given words that were `said` in the data, the distilled policy too (`ucl.experiments.maze.distilled`).
+    Given words that were `said` in the data, the distilled policy too (`ucl.maze.distilled`).
     """
     ids = tokenizer(list(test.instructions["text"]))
     tables = critic_tables(model, test.squares, ids, bank)
