@@ -46,10 +46,12 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, copy / name)
+    (copy / "shards.yaml").write_text("scaling: {bank_shards: 4}\n")
     return copy
 
 
 def command(folder: Path, *words: str) -> list[str]:
+    """`words` are the target, then options; `shards.yaml` first among them: banks of `scaling` in four shards."""
     snakemake = [sys.executable, "-m", "snakemake", *words[:1], "--directory", str(folder)]
     return [*snakemake, "--configfile", "tests/smoke/params.yaml", *words[1:]]
 
@@ -79,7 +81,7 @@ def run(checkout: Path, folder: Path, cluster: Path | None, *words: str) -> str:
 def local(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The whole DAG, tiny, on this machine alone; the banks of `scaling` in four shards."""
     folder = tmp_path_factory.mktemp("local")
-    run(checkout, folder, None, "all", "--config", "scaling={bank_shards: 4}")
+    run(checkout, folder, None, "all", "shards.yaml")
     return folder
 
 
@@ -94,7 +96,7 @@ def without_seconds(found: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def test_the_whole_dag_gives_the_same_metrics(checkout: Path, cluster: Path, local: Path, tmp_path: Path) -> None:
-    told = run(checkout, tmp_path, cluster, "all", "--config", "scaling={bank_shards: 4}")
+    told = run(checkout, tmp_path, cluster, "all", "shards.yaml")
     assert len(re.findall("has been submitted with SLURM jobid", told)) > 30
     assert len(re.findall("rule score_scaling_shard", told)) == 0 or "shard 4-of-4" in told
     expected = without_seconds(metrics(local))
@@ -103,12 +105,12 @@ def test_the_whole_dag_gives_the_same_metrics(checkout: Path, cluster: Path, loc
     assert json.loads((tmp_path / "results/synthetic/tracked.json").read_text())["pending"] is None
     benchmarks = [path.read_text().split()[-8:] for path in (tmp_path / "results/benchmarks").rglob("*.tsv")]
     assert benchmarks
-    assert "Nothing to be done" in run(checkout, tmp_path, None, "all", "--config", "scaling={bank_shards: 4}")
+    assert "Nothing to be done" in run(checkout, tmp_path, None, "all", "shards.yaml")
 
 
 def test_a_bank_in_four_shards_is_a_bank_in_one_piece(checkout: Path, cluster: Path, tmp_path: Path) -> None:
-    run(checkout, tmp_path / "four", cluster, "scaling", "--config", "only=scaling", "scaling={bank_shards: 4}")
-    run(checkout, tmp_path / "local", None, "scaling", "--config", "only=scaling", "scaling={bank_shards: 4}")
+    run(checkout, tmp_path / "four", cluster, "scaling", "shards.yaml", "--config", "only=scaling")
+    run(checkout, tmp_path / "local", None, "scaling", "shards.yaml", "--config", "only=scaling")
     run(checkout, tmp_path / "one", None, "scaling", "--config", "only=scaling")
     assert metrics(tmp_path / "four") == metrics(tmp_path / "local")
     four, one = (json.loads(metrics(tmp_path / name)["scaling"]) for name in ("four", "one"))

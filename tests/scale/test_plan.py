@@ -14,7 +14,7 @@ from ucl.scale.plan import Size
 from ucl.scale.rates import Rates
 
 # One part alone costs something, so that a sum can be done by hand.
-FREE = Rates(*[0.0] * 11, cores=2, where="nowhere")
+FREE = Rates(*[0.0] * 12, cores=2, where="nowhere")
 SIZE = Size(queries=1000, candidates=2000, bank=30_000, width=64, kept=0.1)
 
 
@@ -47,7 +47,8 @@ def test_more_tiles_score_the_candidates_more_often() -> None:
 
 def test_a_tolerance_and_an_index() -> None:
     assert plan.tolerance(SIZE, replace(FREE, kept=1.0)).seconds == pytest.approx(1000 * 2000 * 0.1 * 30_000)
-    assert plan.tolerance(SIZE, replace(FREE, score=1.0)).seconds == pytest.approx(1000 * 30_000 * 64)
+    assert plan.tolerance(SIZE, replace(FREE, score=1.0)).seconds == pytest.approx((1000 + 2000) * 30_000 * 64)
+    assert plan.tolerance(SIZE, replace(FREE, survey=1.0)).seconds == pytest.approx(2000 * 30_000)
     assert plan.distilled(SIZE, replace(FREE, search=1.0)).seconds == pytest.approx(1000 * 2000 * plan.WIDTH)
     many = replace(SIZE, candidates=1_000_000)
     assert plan.distilled(many, replace(FREE, search=1.0)).seconds == 0  # lists, not all vectors

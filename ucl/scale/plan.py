@@ -6,11 +6,11 @@ eight bytes written and merged for each shard.
 
 **Best of exact** (`ucl retrieve`): the same in tiles of 4,096 by 4,096, and nothing is written.
 
-**Tolerance** (`score(..., tolerance)`): for every query M scores, and k times the share of the samples that matter,
-scores of width d and exponentials.
+**Tolerance** (`score(..., tolerance)`): a survey of k M scores, for every query M more, and for every pair the share of
+the samples that matter, scores of width d and exponentials.
 
 **Distilled** (`ucl distill`, `ucl index`, `ucl search`): k vectors of width w, in lists of which a sixteenth is looked
-into; candidates are assigned to lists once; the best of each query are put in order by the tolerance path.
+into; candidates are assigned to lists once; the best of each query are put in order within a tolerance, not surveyed.
 """
 
 import math
@@ -85,15 +85,23 @@ def best_of_exact(size: Size, rates: Rates) -> Cost:
     return _cost("best of exact", cost.products, cost.exponentials, cost.bytes_moved, 0.0, memory, cost.parts)
 
 
-def tolerance(size: Size, rates: Rates, candidates: int | None = None) -> Cost:
-    """Scores within a tolerance, of all candidates or of so many for each query."""
-    n, m, d = size.queries, size.bank, size.width
-    k = size.candidates if candidates is None else candidates
-    matter = float(n) * k * size.kept * m
-    products, exponentials = float(n) * m * d + matter * d, matter
-    memory = BASE + 4.0 * m * 2 * d + 4.0 * d * (n + size.candidates)
-    parts = {"scores of queries": float(n) * m * d * rates.score, "samples that matter": matter * rates.kept}
-    return _cost("within a tolerance", products, exponentials, 4.0 * m * 2 * d, 0.0, memory, parts)
+def tolerance(size: Size, rates: Rates) -> Cost:
+    """Scores of all candidates within a tolerance."""
+    n, k, m, d = size.queries, size.candidates, size.bank, size.width
+    surveyed, matter = float(k) * m, float(n) * k * size.kept * m
+    memory = BASE + 4.0 * m * 2 * d + 4.0 * d * (n + k)
+    parts = {"survey of candidates": surveyed * (d * rates.score + rates.survey), **_matter(size, rates, k)}
+    products = (float(n) * m + surveyed + matter) * d
+    return _cost("within a tolerance", products, surveyed + matter, 4.0 * m * 2 * d, 0.0, memory, parts)
+
+
+def _matter(size: Size, rates: Rates, candidates: int) -> dict[str, float]:
+    """Seconds that queries take which look at so many candidates each."""
+    scores, kept = (
+        float(size.queries) * size.bank * size.width,
+        float(size.queries) * candidates * size.kept * size.bank,
+    )
+    return {"scores of queries": scores * rates.score, "samples that matter": kept * rates.kept}
 
 
 def distilled(size: Size, rates: Rates) -> Cost:
@@ -103,17 +111,17 @@ def distilled(size: Size, rates: Rates) -> Cost:
     listed = k > FLAT
     built = made_of(k) * WIDTH if listed else 0.0
     looked = float(n) * (k / PROBED + math.isqrt(k) if listed else k) * WIDTH
-    reranked = tolerance(size, rates, min(RERANKED, k))
+    best = float(n) * min(RERANKED, k) * size.kept * size.bank
     vectors = 4.0 * k * WIDTH
     memory = BASE + vectors + 4.0 * size.bank * 2 * d
     parts = {
         "embedding": embed * rates.product,
         "building the index": built * rates.assign,
         "search": looked * (rates.probe if listed else rates.search),
-        "putting the best in order": reranked.seconds,
+        "putting the best in order": sum(_matter(size, rates, min(RERANKED, k)).values()),
     }
-    products = embed + built + looked + reranked.products
-    return _cost("distilled index", products, reranked.exponentials, vectors + 4.0 * k * d, vectors, memory, parts)
+    products = embed + built + looked + (float(n) * size.bank + best) * d
+    return _cost("distilled index", products, best, vectors + 4.0 * k * d, vectors, memory, parts)
 
 
 @dataclass(frozen=True)

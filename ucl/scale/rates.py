@@ -31,7 +31,7 @@ from ucl.runtime import generator
 
 __all__ = ["Rates", "made_of", "measure"]
 
-REPEATS = 3  # of each, of which the least counts
+REPEATS = 5  # of each, of which the least counts
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Rates:
     block: float  # of the grid, for each block of samples: what is added up in float64
     read: float  # byte of a bank, from memory or a fast disk, and its digest
     part: float  # byte of a part: written, sealed, its seal checked, read and merged
+    survey: float  # exponential of a score, in float64: once for every candidate and sample, within a tolerance
     kept: float  # sample that matters to a pair, within a tolerance: its exponential and the bookkeeping
     search: float  # multiplication and addition of a search in an index that compares all
     assign: float  # the same where an index of lists is made
@@ -80,7 +81,7 @@ def measure() -> Rates:
         product, exponential = _product(), _exponential()
         entry, block = _grid(product)
         score = _score()
-        rates = (product, score, exponential, entry, block, _read(), _part(), _kept(score), _search(), *_lists())
+        rates = (product, score, exponential, entry, block, _read(), _part(), *_tolerance(score), _search(), *_lists())
     finally:
         torch.set_num_threads(threads)
     where = f"{platform.machine()}, torch {torch.__version__}"
@@ -111,13 +112,16 @@ def _score() -> float:
     return _least(lambda: SideScores(Cosine(20.0), anchors, "a", torch.float32)(samples, False)) / (1024 * 2048 * 256)
 
 
-def _kept(score: float) -> float:
-    n, k, m, d = 20, 1000, 5000, 32
+def _tolerance(score: float) -> tuple[float, float]:
+    """Of the survey of candidates, and of what queries then take."""
+    n, k, m, d = 50, 1000, 5000, 32
     rows = torch.nn.functional.normalize(_draw(m, d), dim=1)
     bridge = Bridge(Cosine(60.0), Cosine(20.0), Bank(rows), normalize=False)
-    matter = float(bridge.score(rows[:n], rows[:k], tolerance=0.01).samples.sum()) * k
-    seconds = _least(lambda: bridge.score(rows[:n], rows[:k], tolerance=0.01))
-    return max(0.0, seconds - n * m * d * score) / matter
+    pruning = bridge.pruning(0.01)
+    surveyed = _least(lambda: pruning.survey(rows[:k]))
+    matter = float(bridge.score(rows[:n], rows[:k], tolerance=0.01).samples.sum())
+    seconds = _least(lambda: bridge.score(rows[:n], rows[:k], tolerance=0.01)) - surveyed - n * m * d * score
+    return max(0.0, surveyed / (k * m) - d * score), max(0.0, seconds) / matter
 
 
 def _exponential() -> float:
