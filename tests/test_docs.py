@@ -148,7 +148,11 @@ def test_options_that_pages_name_exist() -> None:
         return own.union(*(every(inner) for inner in getattr(command, "commands", {}).values()))
 
     named = {option for page in PAGES for option in re.findall(r"`(--[a-z-]+)[^`]*`", page.read_text(encoding="utf-8"))}
-    assert named - every(typer.main.get_command(app)) <= {"--resources"}  # Snakemake's
+    assert named - every(typer.main.get_command(app)) <= {
+        "--directory",
+        "--resources",
+        "--software-deployment-method",
+    }  # Snakemake's
 
 
 def test_the_readme_says_what_was_measured() -> None:
