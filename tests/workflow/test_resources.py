@@ -19,7 +19,7 @@ def test_the_table_holds_rules_that_are_there_and_most_of_them() -> None:
     assert rows[0] == list(job_needs.FIELDS)
     table = {row[0]: row[1:] for row in rows[1:]}
     assert set(table) <= set(known)
-    assert len(table) > 0.75 * len(known)  # others are asked for the default
+    assert len(table) > 0.6 * len(known)  # new experiments are asked for the default until they are measured
     for megabytes, seconds, jobs, scale in table.values():
         assert 0 < int(megabytes) < 16_000
         assert int(seconds) >= 0 < int(jobs)
