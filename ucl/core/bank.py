@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from ucl.core.critics import Cosine, Critic, check_critic
+from ucl.core.critics import Critic, check_critic, represent
 from ucl.core.fingerprint import CHUNK, Fingerprint, Seal, row_hashes
 from ucl.core.matrices import given_ids
 from ucl.core.origin import Piece
@@ -23,7 +23,7 @@ from ucl.core.tight_blocks import tight_groups
 from ucl.core.weights import checked_weights, pool
 from ucl.errors import InputError
 
-__all__ = ["Bank", "represent"]
+__all__ = ["Bank"]
 
 PART = 2**17  # rows that are clustered together, and one file of a saved bank
 PIECE = 2**14  # rows that are hashed together
@@ -388,19 +388,3 @@ def _assemble(about: dict[str, Any], rows: dict[str, Rows], weights: dict[str, T
     if "shard" in about:
         bank.sharded, bank.shard_of, bank._piece = True, tuple(about["shard"]), Piece(**about["piece"])
     return bank
-
-
-def represent(critic: Critic, x: Tensor, name: str, unit: bool = False, first: int = 0) -> Tensor:
-    """`critic.represent`, unless the rows already have norm one; a zero vector under the cosine critic is an error."""
-    if not isinstance(critic, Cosine):
-        if unit:
-            raise InputError(
-                f"{name} was prepared for the cosine critic: got the {critic.name} critic; prepare it again"
-            )
-        return x
-    if unit:
-        return x
-    if not bool((torch.linalg.vector_norm(x, dim=1) > 0).all()) and bool((zero := ~x.any(1)).any()):
-        row = first + int(zero.nonzero()[0, 0])
-        raise InputError(f"{name} must hold no zero vector under the cosine critic: row {row} is zero; remove it")
-    return critic.represent(x)

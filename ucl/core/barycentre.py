@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ucl.core.bank import Bank, represent
-from ucl.core.critics import Critic
+from ucl.core.bank import Bank
+from ucl.core.critics import Critic, represent
 from ucl.core.exponential import exp_
 from ucl.core.fingerprint import Seal
 from ucl.core.scores import SideScores, block_size

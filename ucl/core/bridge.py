@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ucl.core.bank import Bank, represent
+from ucl.core.bank import Bank
 from ucl.core.barycentre import barycentres
 from ucl.core.candidates import Candidates
-from ucl.core.critics import CRITICS, Critic, check_critic, described
+from ucl.core.critics import CRITICS, Critic, check_critic, described, represent
 from ucl.core.explanation import Explanation, explain_pair
 from ucl.core.fingerprint import Seal, fingerprint
 from ucl.core.gradient import attach, critic_pairs

@@ -24,8 +24,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from tqdm import trange
 
-from ucl.core.bank import Bank, represent
-from ucl.core.critics import Cosine, Critic, Dot
+from ucl.core.bank import Bank
+from ucl.core.critics import Cosine, Critic, Dot, represent
 from ucl.core.exponential import log_sum_exp
 
 __all__ = ["PrunedResult", "Pruning", "Ready"]

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ucl.core.bank import Bank, represent
+from ucl.core.bank import Bank
 from ucl.core.candidates import Candidates
-from ucl.core.critics import Cosine, Critic, Dot
+from ucl.core.critics import Cosine, Critic, Dot, represent
 from ucl.core.fingerprint import Seal
 from ucl.core.log_sum_exp import Exponentials, LogSums, ScoreBlocks, ScorePair
 from ucl.core.spot_check import WIDEST, SpotCheck

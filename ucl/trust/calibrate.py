@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ucl.core.bank import represent
-from ucl.core.critics import CRITICS, Critic
+from ucl.core.critics import CRITICS, Critic, represent
 from ucl.core.readers import as_rows
 from ucl.errors import InputError
 from ucl.learning.losses import info_nce

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ucl.core.bank import Bank, represent
+from ucl.core.bank import Bank
 from ucl.core.bridge import log_sum_exp_scores
-from ucl.core.critics import Critic, check_critic
+from ucl.core.critics import Critic, check_critic, represent
 from ucl.core.readers import as_rows
 from ucl.errors import InputError
 from ucl.runtime import generator

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ucl.core.bank import Bank, represent
+from ucl.core.bank import Bank
 from ucl.core.bridge import Bridge
 from ucl.core.closed_form import uniform_log_ratio
-from ucl.core.critics import Cosine
+from ucl.core.critics import Cosine, represent
 from ucl.learning.losses import info_nce
 from ucl.peers.base import SharedBank
 from ucl.peers.monte_carlo import MonteCarloNormalized

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ucl.core.bank import Bank, represent
-from ucl.core.critics import Critic
+from ucl.core.bank import Bank
+from ucl.core.critics import Critic, represent
 from ucl.core.readers import Rows
 from ucl.runtime import generator
 

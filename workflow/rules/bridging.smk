@@ -19,10 +19,12 @@ SUITE_SEEDS = {suite: range(PARAMS.bridging.seeds) for suite in TRAINED} | {suit
 
 experiment(
     "bridging",
-    figures=["bridging_audio_image", "bridging_bank", "bridging_swapped", *(["bridging_stamps"] if STAMPS else [])],
+    figures=["bridging_audio_image", "bridging_bank", "bridging_swapped"],
     tables=["bridging", "bridging_bank", "bridging_uniformity"],
     pages=["bridging_gallery"],
 )
+if STAMPS:
+    EXPERIMENTS["bridging"]["figures"].append("bridging_stamps")
 # Every set of models of every chosen suite.
 SETS = [f"results/bridging/{suite}/seed{seed}" for suite in STORED_SUITES for seed in SUITE_SEEDS[suite]]
 
