@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from ucl.core.critics import Critic, check_critic, represent
+from ucl.core.critics import Cosine, Critic, check_critic, represent
 from ucl.core.fingerprint import CHUNK, Fingerprint, Seal, row_hashes
 from ucl.core.matrices import given_ids
 from ucl.core.origin import Piece
