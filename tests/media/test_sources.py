@@ -223,7 +223,7 @@ def test_the_rule_reads_a_dvc_remote(tmp_path, nowhere, monkeypatch):
         job = SimpleNamespace(
             input=SimpleNamespace(pointer=str(pointer)),
             output=[str(tmp_path / output)],
-            params=SimpleNamespace(root=str(root)),
+            params=SimpleNamespace(root=str(root), data=str(root / "data" / "f.csv")),
         )
         runpy.run_path(str(ROOT / "workflow/scripts/data/pull.py"), {"snakemake": job})
         return json.loads((tmp_path / output).read_text())

@@ -101,7 +101,15 @@ def test_a_number_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pyt
 def test_what_draws_logs_or_renders_loads_no_torch() -> None:
     """Each is a process of its own in the workflow, and importing torch takes longer than its work."""
     figures = ["synthetic", "disparate", "independence", "scaling", "lemmas", "peers", "diagnosis", "bridging"]
-    modules = ["reporting.tracking", "reporting.report", "reporting.tables", "experiments.peers.which_bridge", "logs"]
+    modules = [
+        "experiments.params",
+        "media.requirements",
+        "reporting.tracking",
+        "reporting.report",
+        "reporting.tables",
+        "experiments.peers.which_bridge",
+        "logs",
+    ]
     modules += [f"experiments.{name}.{what}" for name in figures for what in ("figures", "claims")]
     modules += [f"experiments.{name}.summary" for name in figures if name != "bridging"]
     code = f"import sys, {', '.join(f'ucl.{name}' for name in modules)}; print('torch' in sys.modules)"

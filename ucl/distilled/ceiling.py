@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ucl.distilled.draws import KEPT, Pairs
+from ucl.distilled.draws import Pairs
+from ucl.distilled.limits import KEPT
 from ucl.distilled.towers import Towers
 from ucl.distilled.training import Settings, train
 from ucl.runtime import generator

@@ -8,14 +8,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ucl.core.critics import Critic
+from ucl.distilled.limits import FEWEST, KEPT, MOST
 from ucl.errors import InputError
 from ucl.learning.implied_joint import ImpliedJoint
 
 __all__ = ["Known", "Pairs", "held_apart", "simulate"]
-
-FEWEST = 20  # samples of a side or of the bank, below which nothing can be kept apart
-KEPT = 0.15  # share of the bank and of both sides' samples that is kept apart ...
-MOST = 500  # ... but no more of each than this
 
 
 @dataclass(frozen=True)

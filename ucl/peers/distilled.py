@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ucl.distilled.distil import distill_stack
-from ucl.distilled.draws import FEWEST, Known
+from ucl.distilled.draws import Known
+from ucl.distilled.limits import FEWEST
 from ucl.distilled.report import WeakStudentWarning
 from ucl.distilled.student import Student
 from ucl.distilled.training import Settings

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ucl.core.bridge import Bridge
 from ucl.distilled.distil import distill
-from ucl.distilled.draws import FEWEST
+from ucl.distilled.limits import FEWEST
 from ucl.distilled.report import WeakStudentWarning
 from ucl.distilled.training import Settings
 from ucl.experiments.bridging.suite import Suite, Task

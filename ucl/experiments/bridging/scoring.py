@@ -81,8 +81,6 @@ def scores_of(
             yield Cosine.similarity(a, c)
         elif suite.has(task.joint, task.middle):
             yield merged[task.name, method] if merged else monte_carlo(suite, task, method).scores
-    elif method == "distilled_disparate" and disparate:
-        yield from distilled_scores(suite, task, bridge(suite, task, task.first, task.second), seed)
     elif method in ("ground_truth", PAIRED):
         model = task.truth if method == "ground_truth" else "joint_image"
         if suite.has(model, task.query, task.candidate) and (method != PAIRED or task.middle == "audio"):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from ucl.distilled.draws import FEWEST
+from ucl.distilled.limits import FEWEST
 from ucl.experiments.settings import Count, Distinct, Positive, SceneName, SceneTraining, Section
 
 __all__ = ["Distillation", "Few", "Finding"]

@@ -1,0 +1,7 @@
+"""How much is kept apart to judge students by; without torch, as parameters are checked against it."""
+
+__all__ = ["FEWEST", "KEPT", "MOST"]
+
+FEWEST = 20  # samples of a side or of the bank, below which nothing can be kept apart
+KEPT = 0.15  # share of the bank and of both sides' samples that is kept apart ...
+MOST = 500  # ... but no more of each than this
