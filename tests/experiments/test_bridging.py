@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ucl.errors import InputError
-from ucl.experiments.bridging import distilled, gallery, scoring, summary
+from ucl.experiments.bridging import gallery, scoring, summary
 from ucl.experiments.bridging import suite as suites
 from ucl.experiments.bridging.figures import draw_tables
 from ucl.media.base import EncoderInfo
@@ -109,12 +109,11 @@ def test_banks_in_shards_are_banks_in_one_piece(suite, tmp_path, left_out):
     assert not scoring.evaluate(part, [10], 2, 0, lowered).equals(scoring.evaluate(part, [10], 2, 0, merged))
 
 
-def test_a_student_of_the_bank_finds_what_the_bridge_finds(suite, monkeypatch):
-    monkeypatch.setattr(distilled, "STEPS", 60)
+def test_a_student_of_the_bank_finds_what_the_bridge_finds(suite):
     task, more = suites.TASKS[0], suite.items.copy()
     more.loc[more["modality"].ne("text") & more.index.to_series().mod(2).eq(0), "split"] = "train"
     enough = suites.Suite(more, suite.stores)
-    (scores,) = scoring.scores_of(enough, task, "distilled_disparate")
+    (scores,) = scoring.scores_of(enough, task, "distilled_disparate", distil_steps=60)
     wanted, found = enough.tested("audio")["label"], enough.tested("image")["label"].to_numpy()
     assert scores.shape == (len(wanted), len(found))
     best = found[scores.argmax(1).numpy()]

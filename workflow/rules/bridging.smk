@@ -160,7 +160,7 @@ rule score_bridging:
         "../envs/ucl.yaml"
     threads: 1
     params:
-        section=PARAMS.bridging.model_dump(include={"candidates", "draws", "bank_sizes", "bank_draws"}),
+        section=PARAMS.bridging.model_dump(include={"candidates", "draws", "bank_sizes", "bank_draws", "distil_steps"}),
     message:
         "Scoring {wildcards.suite}, seed {wildcards.seed}: direct, LogSumExp, joint, ground truth"
     script:

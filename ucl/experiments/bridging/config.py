@@ -91,6 +91,7 @@ class Bridging(Section):
         min_length=1, description="phrases in the bank; the whole grammar is added"
     )
     bank_draws: Count = Field(description="random banks per size and seed")
+    distil_steps: Count = Field(description="steps of training of the distilled bridge; validation may stop it before")
     voices: HeldOut = Field(description="suite digits: synthetic voices")
     speakers: HeldOut = Field(description="suite recorded_digits: people")
     stamps: Stamps

@@ -16,10 +16,8 @@ from ucl.media.base import Modality
 
 __all__ = ["distilled_scores"]
 
-STEPS = 500  # of training: a suite has few hundred items of a side, and validation stops early
 
-
-def distilled_scores(suite: Suite, task: Task, bridge: Bridge, seed: int) -> Iterator[Float[Tensor, "n k"]]:
+def distilled_scores(suite: Suite, task: Task, bridge: Bridge, seed: int, steps: int) -> Iterator[Float[Tensor, "n k"]]:
     """The grid of all queries and candidates; nothing where a side has too few items of the training split."""
     unpaired = _unpaired(suite, task.query), _unpaired(suite, task.candidate)
     if min(*map(len, unpaired), len(bridge.bank)) < FEWEST:
@@ -27,7 +25,7 @@ def distilled_scores(suite: Suite, task: Task, bridge: Bridge, seed: int) -> Ite
     a, c = suite.rows(task.first, task.query, unpaired[0]), suite.rows(task.second, task.candidate, unpaired[1])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", WeakStudentWarning)  # the table shows who is weak
-        student = distill(bridge, a, c, seed=seed, settings=Settings(steps=STEPS), progress=False)
+        student = distill(bridge, a, c, seed=seed, settings=Settings(steps=steps), progress=False)
     asked = ((task.first, task.query), (task.second, task.candidate))
     yield student.score(*(suite.rows(model, m, suite.tested(m)["id"].tolist()) for model, m in asked))
 

@@ -58,7 +58,7 @@ Merged = Mapping[tuple[str, str], Tensor]  # scores by task and method, where th
 
 
 def scores_of(
-    suite: Suite, task: Task, method: str, seed: int = 0, merged: Merged | None = None
+    suite: Suite, task: Task, method: str, seed: int = 0, merged: Merged | None = None, distil_steps: int = 500
 ) -> Iterator[Float[Tensor, "n k"]]:
     """Score matrices of all queries against all candidates; none where the suite lacks the models.
 
@@ -74,7 +74,7 @@ def scores_of(
     elif method == "monte_carlo_disparate" and disparate:
         yield merged[task.name, method] if merged else monte_carlo(suite, task, method).scores
     elif method == "distilled_disparate" and disparate:
-        yield from distilled_scores(suite, task, bridge(suite, task, task.first, task.second), seed)
+        yield from distilled_scores(suite, task, bridge(suite, task, task.first, task.second), seed, distil_steps)
     elif method in ("direct_joint", "monte_carlo_joint") and suite.has(task.joint, task.query, task.candidate):
         a, c = suite.rows(task.joint, task.query, query), suite.rows(task.joint, task.candidate, candidate)
         if method == "direct_joint":
@@ -141,7 +141,14 @@ def _in_one_space(
 # --- recall ---------------------------------------------------------------------------------------
 
 
-def evaluate(suite: Suite, sizes: Sequence[int], draws: int, seed: int, merged: Merged | None = None) -> pd.DataFrame:
+def evaluate(
+    suite: Suite,
+    sizes: Sequence[int],
+    draws: int,
+    seed: int,
+    merged: Merged | None = None,
+    distil_steps: int = 500,
+) -> pd.DataFrame:
     """Recall of every task and method among each number of candidates, the mean over `draws` candidate sets.
 
     Columns: task, through, method, candidates, queries, recall_at_1, recall_at_5, recall_at_10.
@@ -153,7 +160,7 @@ def evaluate(suite: Suite, sizes: Sequence[int], draws: int, seed: int, merged: 
             continue
         sets = {size: sample_sets(queries, candidates, size, draws, seed) for size in sizes}
         for method in (*METHODS, PAIRED):
-            found = list(scores_of(suite, task, method, seed, merged))
+            found = list(scores_of(suite, task, method, seed, merged, distil_steps))
             for size, drawn in sets.items():
                 if found and drawn:
                     values = torch.stack([recall(scores, one) for scores in found for one in drawn]).mean(0)

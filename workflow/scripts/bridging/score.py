@@ -12,7 +12,8 @@ section, seed = snakemake.params.section, int(snakemake.wildcards.seed)
 suite = read_suite(snakemake.input.table, Path(snakemake.input.stores[0]).parent)
 sizes = section["candidates"]
 merged = scoring.merge_shards(snakemake.input.shards) if snakemake.input.shards else None
-write_parquet(scoring.evaluate(suite, sizes, section["draws"], seed, merged), snakemake.output.recall)
+recall = scoring.evaluate(suite, sizes, section["draws"], seed, merged, section["distil_steps"])
+write_parquet(recall, snakemake.output.recall)
 banks = scoring.evaluate_bank_sizes(
     suite,
     section["bank_sizes"],
