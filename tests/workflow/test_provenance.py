@@ -16,6 +16,7 @@ SCRIPTS = ROOT / "workflow/scripts"
 # The libraries are loaded once; every script is then imported in a process of its own that has seen none of `ucl`.
 LOAD = """
 import importlib, json, os, sys
+import ai_edge_litert.interpreter, onnxruntime, open_clip, timm, tokenizers, transformers
 import matplotlib.pyplot, numpy, pandas, pyarrow.parquet, scipy.stats, torch
 assert not any(name == "ucl" or name.startswith("ucl.") for name in sys.modules)
 for statements, modules in json.loads(sys.argv[1]):
