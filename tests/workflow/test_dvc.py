@@ -163,7 +163,7 @@ def test_dvc_names_what_snakemake_names(copy: Path) -> None:
 
     room = copy / "ucl/experiments/lemmas"
     edit(room / "figures.py", '"""From `checks`."""', '"""From the one table `checks`."""')
-    edit(room / "page.md.j2", "Each check compares", "Every check compares")
+    edit(room / "page.md.j2", "Do Lemmas 1 to 4", "Do the Lemmas 1 to 4")
     assert named_by_snakemake(copy) == named_by_dvc(copy) == others
     edit(room / "figures.py", "figsize=(6.4, 2.7)", "figsize=(6.4, 2.8)")
     assert named_by_snakemake(copy) == named_by_dvc(copy) == everything
