@@ -42,7 +42,11 @@ def line(walks: int, steps: int) -> ReplayBuffer:
     return ReplayBuffer(positions[None], torch.zeros(1, walks, steps))
 
 
-@given(left=st.integers(1, 40), discount=st.floats(0.5, 0.99), uniform=st.floats(0, 1, exclude_max=True))
+@given(
+    left=st.integers(1, 40),
+    discount=st.floats(0.5, 0.99),
+    uniform=st.floats(0, 1, exclude_max=True, allow_subnormal=False),  # a training before it flushes denormals
+)
 def test_steps_ahead_inverts_the_truncated_geometric_law(left: int, discount: float, uniform: float) -> None:
     chances = (1 - discount) * discount ** np.arange(left)
     total = np.cumsum(chances / chances.sum())
