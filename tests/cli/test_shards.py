@@ -10,6 +10,7 @@ import pytest
 from command import run
 from safetensors.numpy import load_file
 
+from ucl import Bank, Bridge, Cosine
 from ucl.core import parts
 
 SCALES = ["--ab-scale", "60", "--bc-scale", "20", "--no-progress"]
@@ -89,6 +90,26 @@ def test_shards_of_a_bank_are_built_one_by_one(folder, monkeypatch, capsys) -> N
         told = capsys.readouterr().err
         assert message in told
         assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("suffix", ["npz", "npy", "safetensors", "parquet"])
+def test_parts_that_python_wrote_from_numpy_arrays_are_merged(folder, monkeypatch, suffix) -> None:
+    a, bank = np.random.default_rng(1).standard_normal((5, 6)).astype("f4"), Bank(np.load("b.npy"))
+    for i in range(3):
+        part = Bridge(Cosine(60.0), Cosine(20.0), bank.shard(i, 3)).score(a, np.load("c.npy"), progress=False)
+        part.save(f"part-{i}.safetensors")
+    files = [f"part-{i}.safetensors" for i in range(3)]
+    assert run(monkeypatch, "merge", *files, "--out", f"merged.{suffix}") == 0
+    whole = Bridge(Cosine(60.0), Cosine(20.0), bank).score(a, np.load("c.npy"), progress=False)
+    names = ["scores"] if suffix == "npy" else ["scores", "standard_error", "effective_sample_size"]
+    found = {
+        "npy": lambda: {"scores": np.load("merged.npy")},
+        "npz": lambda: np.load("merged.npz"),
+        "safetensors": lambda: load_file("merged.safetensors"),
+        "parquet": lambda: {name: pq.read_table("merged.parquet").column(name).to_numpy() for name in names},
+    }[suffix]()
+    for name in names:
+        assert np.allclose(found[name].reshape(5, 7), getattr(whole, name), rtol=1e-5, atol=BOUND)
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,20 @@ def test_streamed_rows_are_checked_with_their_place(tmp_path, monkeypatch) -> No
         Bridge(Cosine(5.0), Cosine(5.0), Bank(tmp_path / "b.npy"), normalize=False).score(GOOD["a"], GOOD["c"])
 
 
+@pytest.mark.parametrize("heavy", [True, False])
+def test_streamed_rows_are_checked_with_their_place_by_query_vectors(tmp_path, monkeypatch, heavy) -> None:
+    monkeypatch.setattr("ucl.core.scores.BLOCK_ROWS", (256, 256))
+    monkeypatch.setattr("ucl.core.scores.BLOCK_NUMBERS", 1)
+    rows = draw(1000, 4).numpy()
+    rows[777] = GOOD["a"][0] if heavy else -GOOD["a"].sum(0)
+    np.save(tmp_path / "a.npy", rows)
+    rows[777] = 0
+    np.save(tmp_path / "c.npy", rows)
+    bank = Bank(tmp_path / "a.npy", tmp_path / "c.npy")
+    with pytest.raises(InputError, match=r"bank.for_c must hold no zero vector under the cosine critic: row 777 is"):
+        Bridge(Cosine(500.0), Cosine(5.0), bank).query_vectors(GOOD["a"][:1])
+
+
 def test_other_bad_input() -> None:
     bank = Bank(GOOD["for_a"])
     with pytest.raises(InputError, match="dtype must be float32 or float64: got float16"):

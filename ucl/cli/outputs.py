@@ -11,6 +11,7 @@ from zipfile import ZipFile
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from safetensors import SafetensorError
 
 from ucl.core.reliability import warn_if_many
@@ -65,11 +66,11 @@ def write(
         for result in results:
             grids = {"scores": result.scores}
             if errors:
-                effective = result.effective_sample_size
+                effective = torch.as_tensor(result.effective_sample_size)
                 grids |= {"standard_error": result.standard_error, "effective_sample_size": effective}
                 thin, pairs = thin + int((effective < 2).sum()), pairs + effective.numel()
             grids |= {"reliable": result.reliable} if reliable else {}
-            yield {name: grid.cpu().numpy() for name, grid in grids.items()}
+            yield {name: torch.as_tensor(grid).cpu().numpy() for name, grid in grids.items()}
 
     with telling(out):
         WRITERS[out.suffix](tiles(), rows, temporary, ids)

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ucl.core.bank import Bank
-from ucl.core.critics import Critic, represent
+from ucl.core.critics import Critic, check_rows, represent
 from ucl.core.exponential import exp_
 from ucl.core.fingerprint import Seal
 from ucl.core.scores import SideScores, block_size
@@ -31,7 +31,8 @@ def barycentres(ab: Critic, bc: Critic, bank: Bank, a: Float[Tensor, "n d1"]) ->
         shrink, top = (top - raised).exp(), raised
         weights = exp_(s - top[:, None])
         heavy = (weights > LIGHT).any(0)
-        seen = represent(bc, for_c[heavy].to(weights), "bank.for_c", bank.unit[1], start)
+        check_rows(bc, for_c, "bank.for_c", bank.unit[1], start)  # light ones too
+        seen = represent(bc, for_c[heavy].to(weights), "bank.for_c", bank.unit[1])
         total = total * shrink[:, None] + weights[:, heavy] @ seen
         mass = mass * shrink + weights.sum(1)
         start += len(for_a)

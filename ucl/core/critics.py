@@ -12,8 +12,8 @@ from torch import Tensor
 from ucl.errors import InputError
 
 __all__ = [
-    "CRITICS", "Cosine", "Critic", "Dot", "NegativeL2", "NegativeSquaredL2", "as_scale", "represent",
-    "squared_distances",
+    "CRITICS", "Cosine", "Critic", "Dot", "NegativeL2", "NegativeSquaredL2", "as_scale", "check_rows",
+    "represent", "squared_distances",
 ]  # fmt: skip
 
 # From the gradient for the scores [*s, n, m] to those for x [*s, n, d] and y [*s, m, d].
@@ -300,16 +300,19 @@ CRITICS: dict[str, type[Critic]] = {c.name: c for c in (Cosine, Dot, NegativeL2,
 
 
 def represent(critic: Critic, x: Tensor, name: str, unit: bool = False, first: int = 0) -> Tensor:
-    """`critic.represent`, unless the rows already have norm one; a zero vector under the cosine critic is an error."""
+    """`critic.represent`, unless the rows already have norm one; raises as `check_rows` does."""
+    check_rows(critic, x, name, unit, first)
+    return x if unit else critic.represent(x)
+
+
+def check_rows(critic: Critic, x: Tensor, name: str, unit: bool, first: int = 0) -> None:
+    """Raise where the cosine critic finds a zero vector, or another critic rows that were brought to norm one."""
     if not isinstance(critic, Cosine):
         if unit:
             raise InputError(
                 f"{name} was prepared for the cosine critic: got the {critic.name} critic; prepare it again"
             )
-        return x
-    if unit:
-        return x
-    if not bool((torch.linalg.vector_norm(x, dim=1) > 0).all()) and bool((zero := ~x.any(1)).any()):
+        return
+    if not unit and not bool((torch.linalg.vector_norm(x, dim=1) > 0).all()) and bool((zero := ~x.any(1)).any()):
         row = first + int(zero.nonzero()[0, 0])
         raise InputError(f"{name} must hold no zero vector under the cosine critic: row {row} is zero; remove it")
-    return critic.represent(x)
