@@ -124,15 +124,23 @@ def test_lemmas() -> None:
 
 
 @pytest.mark.parametrize(
-    ("meets", "last", "expected"), [(100, 0.9, HOLDS), (None, 0.5, OPEN), (None, 0.31, OPEN), (None, 0.27, FAILS)]
+    ("meets", "last", "trials", "expected"),
+    [
+        (100, 0.9, 5, HOLDS),
+        (None, 0.5, 5, OPEN),
+        (None, 0.31, 5, OPEN),
+        (None, 0.27, 5, FAILS),
+        (None, 0.27, 1, OPEN),
+    ],
 )
-def test_scaling(meets: int | None, last: float, expected: Verdict) -> None:
+def test_scaling(meets: int | None, last: float, trials: int, expected: Verdict) -> None:
     sizes = {"1": 0.1, "100": 0.3, "1000": last}
     uniform = {size: {"recall_at_1": value, "ci95": HALF} for size, value in sizes.items()}
     found = {"direct": 0.9, "uniform": uniform, "meets_direct": {"uniform": meets}}
-    (claim,) = of_scaling({"model": found}, {"largest": 1000}, no_table)
+    params = {"largest": 1000, "trials": trials}
+    (claim,) = of_scaling({"model": found}, params, no_table)
     assert claim.verdict == expected
-    assert of_scaling({"files": {}}, {"largest": 1000}, no_table) == []  # two spaces: direct is not defined
+    assert of_scaling({"files": {}}, params, no_table) == []  # two spaces: direct is not defined
 
 
 @pytest.mark.parametrize(

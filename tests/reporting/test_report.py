@@ -100,7 +100,17 @@ def test_a_number_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pyt
 
 def test_what_draws_logs_or_renders_loads_no_torch() -> None:
     """Each is a process of its own in the workflow, and importing torch takes longer than its work."""
-    figures = ["synthetic", "disparate", "independence", "scaling", "lemmas", "peers", "diagnosis", "bridging"]
+    figures = [
+        "synthetic",
+        "disparate",
+        "independence",
+        "scaling",
+        "lemmas",
+        "peers",
+        "diagnosis",
+        "bridging",
+        "explore",
+    ]
     modules = [
         "experiments.params",
         "media.requirements",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from ucl.experiments.explore.properties import EXPLORATION, INTERPOLATION, NEITHER, TRIANGLES, YES
 from ucl.experiments.verdicts import every, of_seeds, verdict
 from ucl.reporting.claims import Claim
 
@@ -24,7 +25,7 @@ def claims(metrics: Mapping[str, Any], params: Mapping[str, Any], csv: Callable[
         _reaching(csv("explore_success"), seeds),
         _words(csv("explore_words"), csv("explore_first_column"), seeds),
         _identity(csv("explore_identity")),
-        *_properties(csv("explore_properties"), params),
+        *_properties(csv("explore_properties")),
     ]
 
 
@@ -73,17 +74,17 @@ def _identity(table: pd.DataFrame) -> Claim:
     )
 
 
-def _properties(table: pd.DataFrame, params: Mapping[str, Any]) -> list[Claim]:
+def _properties(table: pd.DataFrame) -> list[Claim]:
     figures = {
-        "emergent exploration": "explore_seeking",
-        "planning by interpolation": "explore_way_points",
-        "triangle inequality": "explore_comparison",
+        EXPLORATION: "explore_seeking",
+        INTERPOLATION: "explore_way_points",
+        TRIANGLES: "explore_comparison",
     }
     found = []
     for name, figure in figures.items():
         own = table[table["property"] == name]
-        yes = int((own.answer == "yes").sum())
-        holds = None if (own.answer == "not in these mazes").all() else yes == len(own)
+        yes = int((own.answer == YES).sum())
+        holds = None if (own.answer == NEITHER).all() else yes == len(own)
         number = f"yes in {yes} of {len(own)} comparisons"
         found.append(Claim(SLIDES, f"{name[0].upper()}{name[1:]}.", verdict(holds, yes > 0), number, figure, new=True))
     return found

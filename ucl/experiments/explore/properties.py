@@ -9,10 +9,11 @@ from jaxtyping import Float
 
 from ucl.statistics.intervals import Interval, bootstrap_mean
 
-__all__ = ["NEITHER", "tabulate_properties"]
+__all__ = ["EXPLORATION", "INTERPOLATION", "NEITHER", "TRIANGLES", "YES", "tabulate_properties"]
 
 BROKEN = 0.01  # the share of triangles that a metric may break
 YES, NO, NEITHER = "yes", "no", "not in these mazes"
+EXPLORATION, INTERPOLATION, TRIANGLES = "emergent exploration", "planning by interpolation", "triangle inequality"
 
 
 def answer(interval: Interval) -> str:
@@ -35,11 +36,11 @@ def _exploration(seeking: pd.DataFrame) -> list[tuple[Any, ...]]:
     for other in ("visited", "random_walk"):
         seen = {name: _covered(seeking, name) for name in ("one_goal", other)}
         gain = bootstrap_mean(seen["one_goal"] - seen[other], _random(other, "coverage"))
-        rows.append(_row("emergent exploration", f"squares seen, one goal minus {other}", gain))
+        rows.append(_row(EXPLORATION, f"squares seen, one goal minus {other}", gain))
         first = {name: _arrivals(seeking, name) for name in ("one_goal", other)}
         order = (first["one_goal"] < first[other]) * 1.0 - (first["one_goal"] > first[other])
         earlier = bootstrap_mean(order[:, None], _random(other, "arrival"))
-        rows.append(_row("emergent exploration", f"earlier at the goal than {other}", earlier))
+        rows.append(_row(EXPLORATION, f"earlier at the goal than {other}", earlier))
     return rows
 
 
@@ -47,7 +48,7 @@ def _interpolation(planning: pd.DataFrame) -> list[tuple[Any, ...]]:
     rows = []
     for own in planning.to_dict("records"):
         gain = Interval(own["success_gain"], own["success_gain_low"], own["success_gain_high"])
-        rows.append(_row("planning by interpolation", f"success in {own['maze']}, way-points minus straight", gain))
+        rows.append(_row(INTERPOLATION, f"success in {own['maze']}, way-points minus straight", gain))
     return rows
 
 
@@ -58,7 +59,7 @@ def _triangles(comparison: pd.DataFrame) -> list[tuple[Any, ...]]:
         share = Interval(own["broken"], own["broken_low"], own["broken_high"])
         less = Interval(BROKEN - share.value, BROKEN - share.high, BROKEN - share.low)
         what = f"triangles broken, {own['critic']} with {own['objective']}"
-        rows.append(("triangle inequality", what, share.value, share.low, share.high, answer(less)))
+        rows.append((TRIANGLES, what, share.value, share.low, share.high, answer(less)))
     return rows
 
 

@@ -18,7 +18,7 @@ BEHIND = 0.015  # of Recall@1: what the one bridge for all worlds may lose again
 def claims(metrics: Mapping[str, Any], params: Mapping[str, Any], csv: Callable[[str], pd.DataFrame]) -> list[Claim]:
     """Normalising, and the distilled bridge."""
     worlds = {
-        world: {name: mean({**entry, "seeds": params["seeds"]}) for name, entry in methods.items()}
+        world: {name: mean(entry, params["seeds"]) for name, entry in methods.items()}
         for world, methods in metrics.items()
         if world != "xor"  # at chance, whoever scores
     }

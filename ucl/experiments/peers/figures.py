@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from ucl.experiments.peers.methods import REFERENCES
 from ucl.experiments.scenes import SCENES
 from ucl.files import read_json
 from ucl.reporting.collected import Files
@@ -18,7 +19,6 @@ from ucl.reporting.style import figure_style, save_figure
 __all__ = ["WORLD_NAMES", "draw"]
 
 WORLD_NAMES = {name: scene.title for name, scene in SCENES.items()}
-REFERENCES = ("bayes", "bayes_assuming_independence", "ground_truth", "ceiling", "chance")  # no bridges
 Entries = Mapping[str, Mapping[str, Any]]  # method -> {recall_at_1, ci95, ...}
 
 
@@ -78,7 +78,7 @@ def _at_chance(entries: Entries, own: Mapping[str, float], candidates: int) -> b
 def draw_metrics(summary: Mapping[str, Entries], stem: str | Path, candidates: int, seeds: int) -> None:
     """One panel per world, one row per method: mean and 95 % interval, the best ringed, Bayes and chance as lines."""
     worlds = [world for world in WORLD_NAMES if world in summary]
-    lines_only = ("bayes", "ground_truth", "bayes_assuming_independence")
+    lines_only = ("bayes", "ground_truth")
     shown = [m for m in METHOD_LABELS if any(m in summary[w] for w in worlds) and m not in lines_only]
     with figure_style():
         lines = -(-len(worlds) // 4)
