@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from ucl.errors import InputError
 from ucl.stamps.collection import read_captions, read_stamps
-from ucl.stamps.groups import group_stamps, split_groups
-from ucl.stamps.world import tabulate
+from ucl.stamps.groups import group_stamps
+from ucl.stamps.splits import split_groups
+from ucl.stamps.table import tabulate
 
 REAL = Path("/usr/share/tuxpaint/stamps")
 

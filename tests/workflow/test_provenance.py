@@ -66,6 +66,25 @@ def test_a_digest_covers_what_an_interpreter_loads() -> None:
         assert [str(path) for path in reached] == json.loads(line), name
 
 
+@pytest.mark.parametrize(
+    ("job", "others"),
+    [
+        ("list_stamps", {"frozen", "features", "models", "towers", "training"}),
+        ("embed_stamps", {"models", "training"}),
+        ("train_stamps", {"frozen", "extraction", "table", "groups"}),
+        ("score_stamps", {"frozen", "extraction", "table", "groups"}),
+        ("score_stamps_sounds", {"frozen", "extraction", "table", "groups"}),
+    ],
+)
+def test_a_job_on_stamps_reaches_its_own_step_alone(job: str, others: set[str]) -> None:
+    """Who lists loads no network, who trains none of the frozen ones; an edit of training lists and embeds no more."""
+    reached = {path.stem for path in reached_modules(SCRIPTS / f"bridging/{job}.py") if path.parent.name == "stamps"}
+    assert {path.stem for path in (PACKAGE / "stamps").glob("*.py")} >= others
+    assert not reached & others
+    if job == "list_stamps":
+        assert not {path.stem for path in reached_modules(SCRIPTS / f"bridging/{job}.py")} & {"runtime", "tensors"}
+
+
 def test_nothing_is_imported_behind_the_back_of_an_import() -> None:
     """An import inside a function would be covered by the digest, and missed by the test above: there is none."""
     for path in PACKAGE.rglob("*.py"):

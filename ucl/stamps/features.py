@@ -4,21 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from ucl.media.base import MediaError
-from ucl.stamps.frozen import ImageNetwork, SoundNetwork, SpeechNetwork, TextNetwork
 from ucl.stamps.towers import Classes
 from ucl.tensors import read_about, read_tensors, write_tensors
 
-__all__ = ["KINDS", "Features", "extract", "read_features", "write_features"]
-
-KINDS = ("image", "text", "speech", "sound")
-BATCH = 16
+__all__ = ["Features", "read_features", "write_features"]
 
 
 @dataclass(frozen=True)
@@ -28,35 +21,6 @@ class Features:
     rows: Mapping[str, Tensor]
     classes: Classes | None
     failed: Mapping[str, str]
-
-
-def extract(kind: str, items: Mapping[str, Any], weights: Path, *, progress: bool = True) -> Features:
-    """Features of items (name -> path; for `text` name -> text) by the frozen network of a kind.
-
-    What cannot be read, or is silent, is left out and listed.
-    """
-    text = TextNetwork(weights) if kind != "speech" else None
-    if kind == "text":
-        assert text is not None
-        return Features(dict(zip(items, text.encode(list(items.values())), strict=True)), None, {})
-    networks = {"image": ImageNetwork, "speech": SpeechNetwork, "sound": SoundNetwork}
-    network: Any = networks[kind](weights)
-    rows: dict[str, Tensor] = {}
-    failed: dict[str, str] = {}
-    for names in tqdm([list(items)[i : i + BATCH] for i in range(0, len(items), BATCH)], kind, disable=not progress):
-        prepared = {}
-        for name in names:
-            try:
-                prepared[name] = network.prepare(items[name])
-            except MediaError as error:
-                failed[name] = error.reason
-        if prepared:
-            rows |= dict(zip(prepared, network.forward(list(prepared.values())), strict=True))
-    classes = None
-    if text is not None:
-        head = network.head
-        classes = Classes(head.weight, head.bias, text.encode(head.names))
-    return Features(rows, classes, failed)
 
 
 def write_features(features: Features, path: str | Path) -> None:

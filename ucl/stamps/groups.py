@@ -1,17 +1,11 @@
-"""Which stamps show the same thing, so that none of them is tested while another is trained on; and the splits."""
+"""Which stamps show the same thing, so that none of them is tested while another is trained on."""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-import torch
+__all__ = ["group_stamps"]
 
-from ucl.errors import InputError
-from ucl.runtime import generator
-
-__all__ = ["PARTS", "group_stamps", "split_groups"]
-
-PARTS = ("image", "speech", "validation", "test")  # who trains on a group's stamps, or judges by them
 COLOURS = {"black", "blue", "brown", "gold", "golden", "gray", "green", "grey", "orange", "pink", "purple", "red"}
 VARIANTS = COLOURS | {"silver", "turquoise", "violet", "white", "yellow", "cartoon", "mirror"}
 
@@ -35,26 +29,6 @@ def group_stamps(keys: Mapping[str, Sequence[str]]) -> dict[str, str]:
             one, other = sorted((find(owner.setdefault(key, name)), find(name)))
             leader[other] = one
     return {name: find(name) for name in keys}
-
-
-def split_groups(groups: Sequence[str], counts: Mapping[str, int | float], seed: int) -> dict[str, str]:
-    """Group -> one of `PARTS`, at random: whole numbers are groups, and a fraction is a share of what is left.
-
-    Raises InputError where nothing is left to train on.
-    """
-    names = sorted(set(groups))
-    order = [names[i] for i in torch.randperm(len(names), generator=generator(seed, 41)).tolist()]
-    held = int(counts["test"]) + int(counts["validation"])
-    images = round(float(counts["image"]) * (len(order) - held))
-    if not 0 < images < len(order) - held:
-        raise InputError(
-            f"{len(order)} groups of stamps are too few for {counts['test']} to test and {counts['validation']} to "
-            "validate on; lower media.stamps' test and validation"
-        )
-    ends = (int(counts["test"]), held, held + images, len(order))
-    parts = ("test", "validation", "image", "speech")
-    starts = (0, *ends[:-1])
-    return {g: part for part, i, j in zip(parts, starts, ends, strict=True) for g in order[i:j]}
 
 
 def _plain_stem(name: str) -> str:

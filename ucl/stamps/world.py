@@ -1,69 +1,20 @@
-"""The stamps as a table, and as the views of them that models are trained on."""
+"""The stamps as the views of them that models are trained on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from ucl.errors import InputError
-from ucl.files import digest, read_parquet
-from ucl.stamps.collection import ENGLISH, Stamp
+from ucl.files import read_parquet
 from ucl.stamps.features import Features, read_features
-from ucl.stamps.groups import group_stamps
 from ucl.stamps.models import MODELS
 from ucl.stamps.towers import Classes, letters
 from ucl.stamps.training import Side
 
-__all__ = ["World", "items_of", "load_world", "read_world", "tabulate"]
-
-
-def tabulate(stamps: Sequence[Stamp], language: str) -> pd.DataFrame:
-    """One row per stamp with a caption in English and in `language`.
-
-    Columns: name, group, caption (English), spoken (the caption in `language`), and the paths image, speech and sound,
-    or None. Stamps of one group share a caption, a sound or, but for variants, a name (`ucl.stamps.groups`).
-    """
-    known = [stamp for stamp in stamps if ENGLISH in stamp.captions and language in stamp.captions]
-    if not any(language in stamp.speech for stamp in known):
-        spoken = sorted({each for stamp in stamps for each in stamp.speech})
-        raise InputError(f"no stamp is read aloud in {language!r}; languages here: {', '.join(spoken)}")
-    keys = {
-        stamp.name: [
-            *(f"{each}: {stamp.captions[each]}" for each in (ENGLISH, language)),
-            *([digest(stamp.sound)] if stamp.sound else []),
-        ]
-        for stamp in known
-    }
-    groups = group_stamps(keys)
-    rows = [
-        {
-            "name": stamp.name,
-            "group": groups[stamp.name],
-            "caption": stamp.captions[ENGLISH],
-            "spoken": stamp.captions[language],
-            "image": _text(stamp.image),
-            "speech": _text(stamp.speech.get(language)),
-            "sound": _text(stamp.sound),
-        }
-        for stamp in known
-    ]
-    return pd.DataFrame(rows)
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def items_of(table: pd.DataFrame, kind: str) -> dict[str, Any]:
-    """What a frozen network of a kind reads: stamp -> path, or for `text` each different caption by itself."""
-    if kind == "text":
-        return {text: text for text in dict.fromkeys(table["caption"])}
-    known = table[table[kind].notna()]
-    return {name: Path(path) for name, path in zip(known["name"], known[kind], strict=True)}
+__all__ = ["World", "load_world", "read_world"]
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 
 from ucl.runtime import generator
-from ucl.stamps.groups import split_groups
 from ucl.stamps.models import MODELS, build
+from ucl.stamps.splits import split_groups
 from ucl.stamps.towers import TwoTowers
 from ucl.stamps.training import Recipe, judge_pairs, judge_pseudo, pair_loss, pseudo_loss, train
 from ucl.stamps.world import World

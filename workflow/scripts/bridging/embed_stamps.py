@@ -4,8 +4,9 @@ from pathlib import Path
 
 from ucl.files import read_parquet
 from ucl.runtime import start
-from ucl.stamps.features import extract, write_features
-from ucl.stamps.world import items_of
+from ucl.stamps.extraction import extract
+from ucl.stamps.features import write_features
+from ucl.stamps.table import items_of
 
 start(snakemake)
 items = items_of(read_parquet(snakemake.input.table), snakemake.wildcards.kind)
