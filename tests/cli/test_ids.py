@@ -142,6 +142,26 @@ def test_explanations_of_a_weighted_bank_add_up(arrays) -> None:
     assert found.score == pytest.approx(float(whole.scores[0, 0]))
 
 
+def test_one_pass_explains_what_single_pairs_do(arrays, monkeypatch) -> None:
+    monkeypatch.setattr("ucl.core.scores.BLOCK_ROWS", (64, 64))
+    bridge = Bridge(Cosine(40.0), Cosine(30.0), Bank(arrays["b1"], arrays["b2"]))
+    each = bridge.explain_each(arrays["a"][0], arrays["c"], top=5)
+    assert len(each) == len(arrays["c"])
+    for c, found in zip(arrays["c"], each, strict=True):
+        alone = bridge.explain(arrays["a"][0], c, top=5)
+        terms = 40 * unit(arrays["b1"]) @ unit(arrays["a"][0]) + 30 * unit(arrays["b2"]) @ unit(c)
+        shares = np.exp(terms - np.logaddexp.reduce(terms))
+        assert found.samples == alone.samples == np.argsort(-terms)[:5].tolist()
+        assert np.allclose(found.shares, np.sort(shares)[::-1][:5])
+        assert np.allclose(found.shares, alone.shares)
+        assert found.score == pytest.approx(alone.score)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    rows = rows.astype(np.float64)
+    return rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+
+
 def test_csv_can_be_read_by_anything(arrays, monkeypatch, capsys) -> None:
     words = ["retrieve", "a.npy", "c.npy", "--bank", "b1.npy", *SCALES, "--out", "r.csv", "-k", "1", "--no-progress"]
     assert run(monkeypatch, *words) == 0

@@ -35,6 +35,26 @@ def test_memory_maps_and_parquet_stream_block_by_block(tmp_path, monkeypatch) ->
     assert sum(sizes) == 1000
 
 
+def test_shards_share_one_reading_of_a_bank_in_files(tmp_path, monkeypatch) -> None:
+    """One pass for the digest that the parts carry, and one for who is a repeat; then each shard its own rows."""
+    np.save(tmp_path / "b.npy", draw(900, 4).float().numpy())
+    whole, seen = Bank(tmp_path / "b.npy"), 0
+    read = whole.for_a.__class__.read
+
+    def counted(rows, i, j):
+        nonlocal seen
+        seen += j - i
+        return read(rows, i, j)
+
+    monkeypatch.setattr(type(whole.for_a), "read", counted)
+    for i in range(3):
+        shard = whole.shard(i, 3)
+        result = Bridge(Cosine(9.0), Cosine(9.0), shard).score(draw(2, 4).float(), draw(3, 4).float(), progress=False)
+        assert torch.isfinite(result.standard_error).all()
+    own = 3 * 300 * 4  # scored, and read again by the three moments of the errors
+    assert seen <= 2 * 900 + own
+
+
 def test_a_bank_in_many_parts(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("ucl.core.bank.PART", 150)
     monkeypatch.setattr("ucl.core.tight_blocks.GROUP", 20)

@@ -47,19 +47,21 @@ def plan(
     from ucl.scale.rates import Rates
     from ucl.scale.rates import measure as measured
 
+    known = None if measure else Rates.load(rates)
+    given = {"candidates": candidates, "queries": queries, "bank": bank}
+    asked = not measure or any(value is not None for value in given.values())
+    counts = {name: _count(name, value) for name, value in given.items()} if asked else {}
+    if not 0 < kept <= 1:
+        raise InputError(f"--kept must be a share above 0 and at most 1: got {kept}")
     if measure:
         if rates is None:
             raise InputError("--measure writes a file: name it by --rates, as --rates rates.json")
         write_text(measured().to_json(), rates)
-    costs = Rates.load(rates)
-    given = {"candidates": candidates, "queries": queries, "bank": bank}
-    if measure and not any(given.values()):
+    costs = known or Rates.load(rates)
+    if not asked:
         typer.echo(costs.to_json().rstrip() if as_json else f"measured on {costs.where}: {rates}")
         return
-    counts = {name: _count(name, value) for name, value in given.items()}
-    if not 0 < kept <= 1:
-        raise InputError(f"--kept must be a share above 0 and at most 1: got {kept}")
-    size = plans.Size(counts["queries"], counts["candidates"], counts["bank"], width, kept, shards)
+    size = plans.Size(width=width, kept=kept, shards=shards, **counts)
     found = plans.paths(size, costs)
     if as_json:
         typer.echo(json.dumps([asdict(cost) | {"node_hours": cost.node_hours()} for cost in found]))

@@ -99,6 +99,11 @@ class Bank:
         """Whether both models use one embedding of B."""
         return self.for_a is self.for_c
 
+    def like(self, x: Tensor) -> tuple[Float[Tensor, "m d1"], Float[Tensor, "m d2"]]:
+        """Both sides in memory, without gradients, in the type and on the device of `x`."""
+        for_a, for_c = (rows.read(0, len(rows)).detach().to(x) for rows in (self.for_a, self.for_c))
+        return for_a, for_c
+
     def cuts_for(self, size: int) -> list[int]:
         """Where blocks of at most `size` samples end; they never reach over the end of a tight block."""
         cuts, start = [], 0
@@ -133,13 +138,15 @@ class Bank:
         if self._piece is not None:
             return self._piece
         whole = self.whole or self
-        if whole is self:
-            digest = mark
-        elif whole.in_memory or whole.digest is not None:
-            digest = whole.fingerprint()
-        else:
-            whole._read_once = digest = whole._read_once or whole.fingerprint()
+        digest = mark if whole is self else whole._mark()
         return Piece(digest, self.start, self.start + len(self), len(whole), self.sharded)
+
+    def _mark(self) -> str:
+        """Fingerprint for the parts of this bank; where it is read from files, they share one reading."""
+        if self.in_memory or self.digest is not None:
+            return self.fingerprint()
+        self._read_once = self._read_once or self.fingerprint()
+        return self._read_once
 
     def blocks(
         self, cuts: list[int], progress: bool = True, seal: Seal | None = None
@@ -226,7 +233,9 @@ class Bank:
     def pooled(self, seal: Seal) -> Float[Tensor, " m"] | None:
         """The weight of all samples like each sample; None where no two are alike and there are no weights."""
         if self.sharded and self.whole is not None:
-            pooled = self.whole.pooled(Seal())
+            whole = Seal()
+            whole.check(self.whole._mark())
+            pooled = self.whole.pooled(whole)
             return None if pooled is None else pooled[self.start : self.start + len(self)]
         if self._pooled is None or self._pooled[0] != (self.digest or seal.mark):
             hashes = [
@@ -355,8 +364,8 @@ class Bank:
     def _parts(
         self, ab: Critic, bc: Critic, progress: bool
     ) -> Iterator[tuple[dict[str, Tensor], list[int], np.ndarray]]:
-        """Rows by side, sizes of tight blocks, and hashes of rows."""
-        start = 0
+        """Rows by side, sizes of tight blocks, and hashes of rows (none for a shard)."""
+        start, hashes = 0, np.array([], dtype=np.uint64)
         for for_a, for_c in self.blocks(self.cuts_for(PART), progress):
             sides = [represent(ab, for_a, "bank.for_a", self.unit[0], start)]
             if not self.shared or type(ab) is not type(bc):
@@ -365,7 +374,8 @@ class Bank:
             order = torch.cat(groups)
             tensors = {"order": order + start}
             tensors |= {name: side[order] for name, side in zip(("for_a", "for_c"), sides, strict=False)}
-            hashes = row_hashes([for_a] if self.shared else [for_a, for_c])
+            if self.shard_of is None:  # a shard's repeats are told by the whole bank
+                hashes = row_hashes([for_a] if self.shared else [for_a, for_c])
             yield tensors, [len(group) for group in groups], hashes
             start += len(for_a)
 

@@ -13,7 +13,7 @@ from ucl.core.bank import Bank
 from ucl.core.barycentre import barycentres
 from ucl.core.candidates import Candidates
 from ucl.core.critics import CRITICS, Critic, check_critic, described, represent
-from ucl.core.explanation import Explanation, explain_pair
+from ucl.core.explanation import Explanation, explain_pairs
 from ucl.core.fingerprint import Seal, fingerprint
 from ucl.core.gradient import attach, critic_pairs
 from ucl.core.log_sum_exp import Exponentials, LogSums, log_sums
@@ -191,16 +191,20 @@ class Bridge:
 
         A matrix of one row will do as well.
         """
-        rows = [x[None] if getattr(x, "ndim", 2) == 1 else x for x in (a, c)]
-        (queries, candidates, _), samples = self._inputs(*rows), len(self.bank)
-        if len(queries) != 1 or len(candidates) != 1:
-            raise InputError(
-                f"explain takes one pair: got {len(queries)} and {len(candidates)} rows; give a[i] and c[j]"
-            )
-        if not 1 <= top <= samples:
-            raise InputError(f"top must be between 1 and the number of samples, {samples}: got {top}")
+        found = self.explain_each(a, c[None] if getattr(c, "ndim", 2) == 1 else c, top)
+        if len(found) != 1:
+            raise InputError(f"explain takes one pair: got 1 and {len(found)} rows; give a[i] and c[j]")
+        return found[0]
+
+    def explain_each(self, a: Any, c: Any, top: int = 10) -> list[Explanation]:
+        """`explain` for one query `a` [d1] and each of the candidates `c` [k, d2], in one pass over the bank."""
+        queries, candidates, _ = self._inputs(a[None] if getattr(a, "ndim", 2) == 1 else a, c)
+        if len(queries) != 1:
+            raise InputError(f"explain takes one query: got {len(queries)} rows; give a[i]")
+        if not 1 <= top <= len(self.bank):
+            raise InputError(f"top must be between 1 and the number of samples, {len(self.bank)}: got {top}")
         with full_precision(queries.device):
-            return explain_pair((self.ab, self.bc), self.bank, queries.detach(), candidates.detach(), top)
+            return explain_pairs((self.ab, self.bc), self.bank, queries.detach(), candidates.detach(), top)
 
     def _best(self, rows: Tensor, c: "Tensor | Candidates", width: int, k: int, progress: bool) -> tuple[Tensor, ...]:
         """Scores, indices, standard errors, effective samples and reliability of some queries' best, [n, k] each."""
@@ -265,11 +269,6 @@ class Bridge:
         queries, form = self._side(a, "a")
         with full_precision(queries.device):
             return form.give(barycentres(self.ab, self.bc, self.bank, queries))
-
-    def bank_like(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The bank [M, d1], [M, d2] in memory, without gradients, in the type and on the device of `x`."""
-        for_a, for_c = (rows.read(0, len(rows)).detach().to(x) for rows in (self.bank.for_a, self.bank.for_c))
-        return for_a, for_c
 
     def _inputs(self, a: Any, c: Any) -> tuple[Tensor, Tensor, Form]:
         """Both inputs as tensors on one device, and the form answers take."""

@@ -1,7 +1,7 @@
 """What a result was made from, and which results belong together."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -31,13 +31,9 @@ class Origin:
     bc: tuple[str, float]
     pieces: tuple[Piece, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return asdict(self)
-
     @staticmethod
     def from_json(about: dict[str, Any]) -> "Origin":
-        """What `to_json` made."""
+        """From what `asdict` makes of it."""
         pieces = tuple(Piece(**piece) for piece in about["pieces"])
         ab, bc = ((str(kind), float(scale)) for kind, scale in (about["ab"], about["bc"]))
         return Origin(about["queries"], about["candidates"], ab, bc, pieces)

@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from tqdm import trange
 
 from ucl.core.bank import Bank
 from ucl.core.critics import Cosine, Critic, Dot, represent
@@ -86,11 +85,11 @@ class Pruning:
         self.log_weights = torch.zeros(len(bank)) if weights is None else weights
         self.log_weights = self.log_weights.to(self.for_a.device, torch.float64)
 
-    def survey(self, c: Float[Tensor, "k d2"], progress: str | None = None) -> Float[Tensor, "k 2"]:
+    def survey(self, c: Float[Tensor, "k d2"]) -> Float[Tensor, "k 2"]:
         """Every candidate's largest B-C score and the logarithm of its weighted sum: one pass over the bank."""
         found = torch.empty(len(c), 2, dtype=torch.float64, device=c.device)
         step = max(1, BLOCK // self.size)
-        for start in trange(0, len(c), step, desc=progress, disable=progress is None, unit="block"):
+        for start in range(0, len(c), step):
             rows = represent(self.bc, c[start : start + step].detach().to(self.dtype), self.names[1], first=start)
             scores = self.bc.number * self.bc.compare(rows, self.for_c).double()
             found[start : start + step, 0] = scores.amax(1)

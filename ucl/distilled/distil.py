@@ -61,7 +61,7 @@ def distill(
 def _known(bridge: Bridge, a: Tensor, c: Tensor) -> Known:
     """What a bridge holds, in float32 on the device of the samples."""
     ab, bc = type(bridge.ab)(bridge.ab.number), type(bridge.bc)(bridge.bc.number)
-    for_a, for_c = bridge.bank_like(a)
+    for_a, for_c = bridge.bank.like(a)
     weights = bridge.bank.log_weights()
     return Known(ab, bc, for_a, for_c, a, c, None if weights is None else weights.to(a.device))
 

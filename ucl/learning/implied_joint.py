@@ -79,7 +79,7 @@ class ImpliedJoint:
     @classmethod
     def of_bridge(cls, bridge: Bridge, a: Float[Tensor, "n d1"], c: Float[Tensor, "k d2"]) -> "ImpliedJoint":
         """From a bridge's critics and its bank with its weights; the bank is read into memory, in the type of `a`."""
-        for_a, for_c = bridge.bank_like(a)
+        for_a, for_c = bridge.bank.like(a)
         return cls.of(bridge.ab, bridge.bc, a, c, for_a, for_c, bridge.bank.log_weights())
 
     @property

@@ -17,7 +17,7 @@ from ucl.media.decode import SUFFIXES
 from ucl.media.store import State
 from ucl.media.text import read_utf8
 
-__all__ = ["NAMES", "Collection", "kind_of", "read_collection", "state_of"]
+__all__ = ["NAMES", "Collection", "read_collection", "state_of"]
 
 TEXTS = (".txt", ".csv")
 EMBEDDINGS = (".parquet", ".npy", ".npz", ".safetensors")
@@ -56,7 +56,7 @@ def state_of(path: Path) -> tuple[int, int] | None:
     return found.st_size, found.st_mtime_ns
 
 
-def kind_of(path: Path) -> Modality | None:
+def _kind_of(path: Path) -> Modality | None:
     """What a file is by the end of its name; None for what is no media."""
     suffix = path.suffix.lower()
     if suffix in TEXTS:
@@ -75,7 +75,7 @@ def read_collection(source: Path, modalities: Several[Modality], model: str) -> 
         return _of_folder(source, modalities, model)
     if (reason := why_not_a_file(source)) is not None:
         raise InputError(f"{source}: {reason}; expected {KINDS}")
-    kind = kind_of(source)
+    kind = _kind_of(source)
     if kind is None:
         embedded = source.suffix.lower() in EMBEDDINGS
         raise InputError(f"{source}: {'embeddings' if embedded else 'no media by its name'}; expected {KINDS}")
@@ -88,7 +88,7 @@ def _of_folder(folder: Path, modalities: Several[Modality], model: str) -> Colle
     found: dict[Modality, dict[str, Path]] = {"image": {}, "audio": {}}
     others: Counter[str] = Counter()
     for path in _files(folder):
-        kind = kind_of(path)
+        kind = _kind_of(path)
         if kind is None or kind == "text":
             others[f"{path.suffix.lower() or 'no suffix'}"] += 1
         elif not _is_utf8(str(path)):

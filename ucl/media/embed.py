@@ -23,9 +23,11 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from ucl.core.encoder_info import KEY
 from ucl.errors import InputError
 from ucl.files import replacing
 from ucl.media.base import Encoder, EncoderInfo, MediaError
+from ucl.media.collection import state_of
 from ucl.media.store import Store, merge_stores
 
 __all__ = ["FAILURES", "embed", "encode_batches"]
@@ -172,13 +174,9 @@ def _facts(info: EncoderInfo, chunk: Mapping[str, Any]) -> dict[str, str]:
     """What a shard is made of: the encoder, and the items; a file also by its size and time of change."""
     digest = hashlib.sha256()
     for name, item in chunk.items():
-        digest.update(json.dumps([name, str(item), *_state(item)]).encode())
-    return {"ucl.encoder": json.dumps(asdict(info)), "ucl.items": digest.hexdigest()}
+        digest.update(json.dumps([name, str(item), *(_state(item) or ())]).encode())
+    return {KEY: json.dumps(asdict(info)), "ucl.items": digest.hexdigest()}
 
 
-def _state(item: Any) -> tuple[int, ...]:
-    try:
-        found = item.stat() if isinstance(item, Path) else None
-    except (OSError, ValueError):  # why it cannot be read is told by the encoder
-        found = None
-    return () if found is None else (found.st_size, found.st_mtime_ns)
+def _state(item: Any) -> tuple[int, int] | None:
+    return state_of(item) if isinstance(item, Path) else None  # why a file cannot be read is told by the encoder

@@ -99,15 +99,16 @@ def answer(queries: Queries, bridge: Bridge, candidates: Rows, k: int, device: t
     found = bridge.retrieve(rows, those, k=min(k, len(those)), progress=progress).cpu()
     best, item_at = found.indices.tolist(), _items(candidates)
     items = [[item_at(j) for j in row] for row in best]
-    because = [[_why(bridge, query, those[j]) for j in row] for query, row in zip(rows, best, strict=True)]
+    because = [_reasons(bridge, query, those[row]) for query, row in zip(rows, best, strict=True)]
     info = parse_info(bridge.bank.for_a.metadata, bridge.bank.for_a.name)
     bank = f"{len(bridge.bank):,} {NAMES[info.modality] if info else 'samples'}"
     return Answers(queries.items, found, items, because, len(those), bank)
 
 
-def _why(bridge: Bridge, query: Tensor, candidate: Tensor) -> Reasons:
-    told = bridge.explain(query, candidate, min(REASONS, len(bridge.bank)))
-    return list(zip(map(str, told.names), told.shares, strict=True))
+def _reasons(bridge: Bridge, query: Tensor, candidates: Tensor) -> list[Reasons]:
+    """Those of each candidate of a query."""
+    told = bridge.explain_each(query, candidates, min(REASONS, len(bridge.bank)))
+    return [list(zip(map(str, one.names), one.shares, strict=True)) for one in told]
 
 
 def _items(candidates: Rows) -> Callable[[int], Item]:

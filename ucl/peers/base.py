@@ -48,8 +48,7 @@ class SharedBank:
                 "the methods of ucl.peers count every sample of a bank once: got a bank with weights; "
                 "leave them out, or draw samples in proportion to them"
             )
-        for_a, for_c = (rows.read(0, len(rows)).detach().to(a) for rows in (bank.for_a, bank.for_c))
-        return cls(for_a, for_c, ab, bc, a, c)
+        return cls(*bank.like(a), ab, bc, a, c)
 
     @property
     def same_width(self) -> bool:

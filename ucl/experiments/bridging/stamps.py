@@ -58,7 +58,7 @@ class Case:
 def answers(case: Case, seed: int) -> Iterator[tuple[str, Float[Tensor, "n n"]]]:
     """Every method's scores of what is heard against what is seen, and each model's own task."""
     result = Bridge(case.ab, case.bc, case.bank, normalize=False).score(case.a, case.c, progress=False)
-    for_a, for_c = Bridge(case.ab, case.bc, case.bank).bank_like(case.a)
+    for_a, for_c = case.bank.like(case.a)
     order = torch.randperm(len(for_c), generator=generator(seed, 47))
     shuffled = Bridge(case.ab, case.bc, Bank(for_a, for_c[order]), normalize=False)
     yield "direct", Cosine.similarity(case.a, case.c)
