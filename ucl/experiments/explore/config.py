@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ucl.experiments.settings import Count, Distinct, Positive, Section
 from ucl.maze.layouts import MAZES
@@ -10,6 +10,7 @@ from ucl.maze.layouts import MAZES
 MazeName = Literal[tuple(MAZES)]
 CriticName = Literal["dot", "squared_l2", "l2", "mrn"]
 ObjectiveName = Literal["binary_nce", "info_nce", "info_nce_penalised"]
+PLANNED = "squared_l2"  # the critic that `ucl.maze.exploration.interpolation` is derived for
 Cell = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
@@ -82,7 +83,7 @@ class Identity(Section):
 
     maze: MazeName = Field(description="where")
     rounds: Annotated[list[Count], Distinct] = Field(
-        min_length=1, description="rounds after which the policy is looked at; the first walks at random"
+        min_length=1, description="rounds after which the policy is looked at; 1: the random policy of the first"
     )
     goals: Count = Field(description="goals of the policy")
     walks: Count = Field(description="fresh walks of the policy that critics learn from")
@@ -106,7 +107,7 @@ class Words(Section):
 class Planning(Section):
     """Planning by interpolation."""
 
-    mazes: Annotated[list[MazeName], Distinct] = Field(description="where; each is one of `mazes`")
+    mazes: Annotated[list[MazeName], Distinct] = Field(min_length=1, description="where; each is one of `mazes`")
     bank: Count = Field(description="visited states that way-points are taken from")
 
 
@@ -114,7 +115,7 @@ class Agents(Walking, Critics, Reach):
     """The agents of one maze and their references."""
 
     seeds: Count = Field(description="agents of a maze; each has its own weights, walks and replay buffer")
-    critic: CriticName = Field(description="critic of the agents")
+    critic: CriticName = Field(description="critic of the agents; planning by interpolation is for `squared_l2` alone")
     objective: ObjectiveName = Field(description="objective of the agents")
     oracle: Oracle
 
@@ -135,3 +136,11 @@ class Explore(Probed):
         min_length=1, description="mazes, see `ucl maze list`; `fork` is always explored"
     )
     comparison: Comparison
+
+    @model_validator(mode="after")
+    def _planning_is_possible(self) -> "Explore":
+        if unknown := [maze for maze in self.planning.mazes if maze not in self.mazes]:
+            raise ValueError(f"planning.mazes must be among mazes: got {', '.join(unknown)}")
+        if self.critic != PLANNED:
+            raise ValueError(f"critic must be {PLANNED}, whose way-points have a closed form: got {self.critic}")
+        return self
