@@ -8,8 +8,9 @@ import torch
 import yaml
 
 from ucl.errors import InputError
-from ucl.experiments.distillation import finding, scoring, summary, training
+from ucl.experiments.distillation import finding, scoring, summary
 from ucl.experiments.distillation.config import Distillation, Finding
+from ucl.experiments.learned import learn_scene
 from ucl.experiments.params import validate
 from ucl.worlds.kinds import KindsWorld
 
@@ -36,7 +37,8 @@ def test_every_condition_is_asked_once() -> None:
 def test_a_scene_is_learned_and_played(monkeypatch) -> None:
     monkeypatch.setattr(scoring, "OTHERS", scoring.OTHERS[:1])  # C-MCR takes its 200 steps whatever the scale
     params = Distillation(**TINY)
-    tensors = training.learn(params, "disparate", progress=False)
+    sizes = {"bank": params.largest_bank, "memory": params.most_samples}
+    tensors = learn_scene(params, "disparate", **sizes, progress=False).tensors
     assert tensors["for_a"].shape == (2, 50, 4)
     assert tensors["memory_c"].shape == (2, 30, 4)
     played = scoring.play(params, "disparate", tensors, progress=False)

@@ -46,6 +46,9 @@ def test_the_committed_parameters_are_valid_at_every_scale() -> None:
         ("synthetic.log_scale", float("nan"), "synthetic.log_scale = nan: input should be a finite number"),
         ("synthetic.validation", 9, "synthetic: validation must lie between candidates (32) and pairs (5000)"),
         ("synthetic.dims.a", 0, "synthetic.dims.a = 0: input should be greater than or equal to 1"),
+        ("explore.planning.mazes", [], "explore.planning.mazes = []: list should have at least 1 item"),
+        ("explore.mazes", ["fork", "large"], "explore: planning.mazes must be among mazes: got nested_pyramid"),
+        ("explore.critic", "mrn", "explore: critic must be squared_l2, whose way-points have a closed form: got mrn"),
         ("sinthetic", {}, "sinthetic = {}: unknown key; did you mean synthetic? allowed: synthetic,"),
     ],
 )

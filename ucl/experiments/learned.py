@@ -35,8 +35,8 @@ def learn_scene(params: SceneTraining, name: str, *, bank: int, memory: int, pro
     label = f"train {name}" if progress else None
     pair = train_model_pair(recipe_of(params), scene.critic, draws, widths=widths, encoder=encoder, progress=label)
     known = pair.embed(queries.a, queries.c, b)
-    own = pair.embed(draws["ab"].a[:, :memory], draws["bc"].c[:, :memory], b[:, :1])
+    memory_a, memory_c = pair.embed_ends(draws["ab"].a[:, :memory], draws["bc"].c[:, :memory])
     tensors = {"a": known.a, "c": known.c, "for_a": known.for_a, "for_c": known.for_c}
-    tensors |= {"memory_a": own.a, "memory_c": own.c}
+    tensors |= {"memory_a": memory_a, "memory_c": memory_c}
     tensors |= {"scale_ab": torch.as_tensor(known.ab.scale), "scale_bc": torch.as_tensor(known.bc.scale)}
     return Learned(world, pair, tensors)

@@ -100,6 +100,10 @@ class Distilling(Section):
     distil_steps: Count = Field(description="steps of training of the distilled bridge")
 
 
+class GaussianDistilling(Distilling, GaussianTraining):
+    """Models of the Gaussian world, and a distilled bridge beside the others."""
+
+
 class WideEncoders(Section):
     """Networks for the worlds whose views are not linear."""
 

@@ -54,14 +54,15 @@ class ModelPair:
     @torch.no_grad()
     def embed(self, a: Float[Tensor, "s n da"], c: Float[Tensor, "s n dc"], bank: Float[Tensor, "s m db"]) -> Embedded:
         """What the two models make of queries, candidates and a bank."""
-        return Embedded(
-            self.ab.critic,
-            self.bc.critic,
-            self.ab.encode("a", a),
-            self.bc.encode("c", c),
-            self.ab.encode("b", bank),
-            self.bc.encode("b", bank),
-        )
+        ends = self.embed_ends(a, c)
+        return Embedded(self.ab.critic, self.bc.critic, *ends, self.ab.encode("b", bank), self.bc.encode("b", bank))
+
+    @torch.no_grad()
+    def embed_ends(
+        self, a: Float[Tensor, "s n da"], c: Float[Tensor, "s k dc"]
+    ) -> tuple[Float[Tensor, "s n d1"], Float[Tensor, "s k d2"]]:
+        """What they make of samples of A and of C alone."""
+        return self.ab.encode("a", a), self.bc.encode("c", c)
 
 
 def train_model_pair(

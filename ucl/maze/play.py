@@ -104,7 +104,7 @@ class Agents:
         """An agent that finds its own way, then hears words of annotated states; and states of its own walks."""
         steps = QUICK_ROUNDS.rounds * QUICK_ROUNDS.steps
         learner = learner_for(QUICK_CRITIC, [OBJECTIVE], [0], len(self.tokenizer), steps)
-        lived = explore(self.squares, learner, QUICK_ROUNDS, lambda *_: None, progress=progress)
+        lived = explore(self.squares, learner, QUICK_ROUNDS, progress=progress)
         said = annotated_states(self.layout, STATES, random)
         annotations = Annotations.of(said.positions, said.texts, self.tokenizer)
         learn_words(learner, lived, annotations, WORD_STEPS, progress=progress)

@@ -28,6 +28,7 @@ __all__ = [
     "critic_tables",
     "exact_scores",
     "monte_carlo_scores",
+    "pick",
 ]
 
 ROWS = 1000  # actions whose sums with the words `best_state_scores` holds at once
@@ -156,17 +157,17 @@ class TablePolicy:
         if self.goals is None:
             return tasks
         cumulative = self.goals.double().softmax(-1).cumsum(-1).numpy()
-        return _draw(cumulative[tasks], random)
+        return pick(cumulative[tasks], random.random(len(tasks)))
 
     def act(
         self, positions: Float[np.ndarray, "n 2"], kept: Int[np.ndarray, " n"], random: np.random.Generator
     ) -> Float[np.ndarray, " n"]:
         here = self.squares.at(positions)
-        chosen = _draw(self.cumulative[here, kept], random) if self.sample else self.best[here, kept]
-        return DIRECTIONS[chosen]
+        if self.sample:
+            return DIRECTIONS[pick(self.cumulative[here, kept], random.random(len(here)))]
+        return DIRECTIONS[self.best[here, kept]]
 
 
-def _draw(cumulative: Float[np.ndarray, "n k"], random: np.random.Generator) -> Int[np.ndarray, " n"]:
-    """One index per row, from cumulative chances."""
-    place = random.random(len(cumulative))[:, None]
-    return np.minimum((cumulative <= place).sum(1), cumulative.shape[1] - 1)
+def pick(cumulative: Float[np.ndarray, "n k"], uniform: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """One index per row, from cumulative chances and a number in [0, 1) each."""
+    return np.minimum((cumulative <= uniform[:, None]).sum(1), cumulative.shape[1] - 1)

@@ -26,17 +26,17 @@ def walks(
     bank: Tensor,
     resolution: int,
     limit: int,
-    instruction: str = INSTRUCTION,
-    start: tuple[float, float] = START,
-    count: int = WALKS,
 ) -> pd.DataFrame:
-    """Walks of direct and LogSumExp from one start: policy, seed, walk, step, x, y, success."""
+    """Walks of direct and LogSumExp, told the example's instruction at its start (`ucl.maze.example`).
+
+    Columns: policy, seed, walk, step, x, y, success.
+    """
     squares = Squares(layout, resolution)
-    cells = Grammar(layout).denotation(instruction)[None]
-    starts = place(layout, np.tile(start, (count, 1)))
-    episodes = Episodes(layout, cells, Distances(layout).fields(cells), starts, np.zeros(count, dtype=np.intp))
+    cells = Grammar(layout).denotation(INSTRUCTION)[None]
+    starts = place(layout, np.tile(START, (WALKS, 1)))
+    episodes = Episodes(layout, cells, Distances(layout).fields(cells), starts, np.zeros(WALKS, dtype=np.intp))
     parts = []
-    for seed, tables in enumerate(critic_tables(model, squares, tokenizer([instruction]), bank)):
+    for seed, tables in enumerate(critic_tables(model, squares, tokenizer([INSTRUCTION]), bank)):
         scores = {"direct": tables.direct, "monte_carlo": monte_carlo_scores(tables)}
         for name, score in scores.items():
             policy = TablePolicy(squares, score, sample=True)

@@ -38,19 +38,22 @@ class Distilled(Peer):
         cls, banks: Sequence[SharedBank], seeds: Sequence[int], settings: Settings | None = None
     ) -> list["Distilled"]:
         """One for each of several banks of one size, trained as one stack: far sooner than one after the other."""
-        known = [_known(bank) for bank in banks]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", WeakStudentWarning)  # a contest shows who is weak
-            students = distill_stack(known, seeds, hidden=cls.hidden, settings=settings)
         fitted = [cls(settings, seed) for seed in seeds]
-        for peer, bank, student in zip(fitted, banks, students, strict=True):
+        for peer, bank, student in zip(fitted, banks, cls._students(banks, seeds, settings), strict=True):
             peer.bank, peer.student = bank, student
         return fitted
 
     def fit(self, bank: SharedBank) -> "Distilled":
-        (fitted,) = self.fit_stack([bank], [self.seed], self.settings)
-        self.bank, self.student = fitted.bank, fitted.student
+        (self.student,) = self._students([bank], [self.seed], self.settings)
+        self.bank = bank
         return self
+
+    @classmethod
+    def _students(cls, banks: Sequence[SharedBank], seeds: Sequence[int], settings: Settings | None) -> list[Student]:
+        known = [_known(bank) for bank in banks]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", WeakStudentWarning)  # a contest shows who is weak
+            return distill_stack(known, seeds, hidden=cls.hidden, settings=settings)
 
     def score(self, a: Float[Tensor, "n d1"], c: Float[Tensor, "k d2"]) -> Float[Tensor, "n k"]:
         scores: Tensor = self.student.score(a, c)

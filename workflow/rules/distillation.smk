@@ -1,5 +1,7 @@
 # Experiment `distillation`: how much a distilled bridge needs, and what an index by it finds.
+from ucl.experiments.distillation.config import Playing
 from ucl.experiments.scenes import SCENES
+from ucl.experiments.settings import SceneTraining
 
 experiment(
     "distillation",
@@ -29,7 +31,9 @@ rule learn_distillation:
         "../envs/ucl.yaml"
     threads: 1
     params:
-        section=PARAMS.distillation.model_dump(exclude={"scenes"}),
+        section=PARAMS.distillation.part(SceneTraining),
+        largest_bank=PARAMS.distillation.largest_bank,
+        most_samples=PARAMS.distillation.most_samples,
     message:
         "Training the models of {wildcards.scene}, all seeds at once"
     script:
@@ -51,7 +55,7 @@ rule score_distillation:
         "../envs/ucl.yaml"
     threads: 1
     params:
-        section=PARAMS.distillation.model_dump(exclude={"scenes"}),
+        section=PARAMS.distillation.part(Playing),
     message:
         "Distilling {wildcards.scene} from banks and samples of many sizes"
     script:

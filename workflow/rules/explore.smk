@@ -28,7 +28,7 @@ experiment(
     ],
 )
 
-EXPLORED = list(dict.fromkeys([*PARAMS.explore.mazes, TOLD_MAZE, *PARAMS.explore.planning.mazes]))
+EXPLORED = list(dict.fromkeys([*PARAMS.explore.mazes, TOLD_MAZE]))
 PROBED = list(dict.fromkeys([TOLD_MAZE, *PARAMS.explore.planning.mazes]))
 
 

@@ -1,6 +1,6 @@
 # Experiment `scaling` (appendix C.1, Fig. 5): recall as the bank grows, for trained joint models and any other
 # embedding file that params.yaml names under `scaling: files`.
-from ucl.experiments.scaling.config import ScalingRun
+from ucl.experiments.scaling.config import Models, ScalingRun
 
 experiment("scaling", figures=["scaling_recall", "scaling_error"], tables=["scaling"])
 
@@ -36,8 +36,7 @@ rule embed_scaling:
     resources:
         gpu=1,
     params:
-        # In how many shards banks are scored is nothing to a training.
-        section=PARAMS.scaling.model_copy(update={"bank_shards": 1}).model_dump(),
+        section=PARAMS.scaling.part(Models),
     message:
         "Training the joint model {wildcards.joint} and embedding its candidates and its bank"
     script:

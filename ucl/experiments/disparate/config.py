@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ucl.experiments.settings import Count, Distilling, Distinct, GaussianTraining
+from ucl.experiments.settings import Count, Distinct, GaussianDistilling
 
 
-class Disparate(Distilling, GaussianTraining):
+class Disparate(GaussianDistilling):
     """Experiment `disparate` (section 6.2, Fig. 3 right): two models that share only the modality."""
 
     dimensions_bc: Annotated[list[Count], Distinct] = Field(

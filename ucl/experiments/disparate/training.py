@@ -10,14 +10,13 @@ from ucl.core.bank import Bank
 from ucl.core.bridge import Bridge, log_sum_exp_scores
 from ucl.core.critics import CRITICS
 from ucl.experiments.disparate.config import Disparate
-from ucl.experiments.distilling import distilled_recalls, settings_of
+from ucl.experiments.distilling import distilled_recalls
 from ucl.experiments.gaussian import recipe_of, sample_draws, world_of
 from ucl.learning.model_pairs import Embedded, ModelPair, train_model_pair, train_reference
 from ucl.learning.recalls import method_recalls
 from ucl.reporting.names import PROTOCOLS
 from ucl.statistics.retrieval import recall_in_groups
 from ucl.worlds.draws import queries_of
-from ucl.worlds.gaussian import Triples
 
 __all__ = ["run"]
 
@@ -51,7 +50,8 @@ def run(params: Disparate, width: int, progress: bool = True) -> tuple[pd.DataFr
     pair = train_model_pair(
         recipe_of(params), CRITIC, data, widths=(params.dimension, width), on_epoch=evaluate, progress=label
     )
-    rows.append(_rows({"distilled": _distilled(params, pair, data, last["held_out"])}, params.epochs - 1, "held_out"))
+    distilled = distilled_recalls(params, pair, data, last["held_out"])
+    rows.append(_rows({"distilled": distilled}, params.epochs - 1, "held_out"))
     reference = train_reference(recipe_of(params), CRITIC, data["ac"], progress=label and "train reference")
     for protocol, q in queries.items():
         with torch.no_grad():
@@ -61,14 +61,6 @@ def run(params: Disparate, width: int, progress: bool = True) -> tuple[pd.DataFr
         rows.append(_rows(recalls, params.epochs - 1, protocol))
     differences = pd.concat([_black_box_difference(embedded, protocol) for protocol, embedded in last.items()])
     return pd.concat(rows, ignore_index=True), differences.reset_index(drop=True)
-
-
-def _distilled(params: Disparate, pair: ModelPair, data: Mapping[str, Triples], known: Embedded) -> Tensor:
-    """Recall per seed of students of the held-out bank, from training samples of A and of C."""
-    unpaired = data["ab"].a[:, : params.memory], data["bc"].c[:, : params.memory]
-    memory = pair.embed(*unpaired, data["bank"].b[:, :1])
-    settings = settings_of(params.distil_steps, params.pairs)
-    return distilled_recalls(known, memory.a, memory.c, params.candidates, settings)
 
 
 def _rows(recalls: Mapping[str, Tensor], epoch: int, protocol: str) -> pd.DataFrame:

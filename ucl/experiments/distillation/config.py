@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from ucl.distilled.limits import FEWEST
 from ucl.experiments.settings import Count, Distinct, Positive, SceneName, SceneTraining, Section
 
-__all__ = ["Distillation", "Few", "Finding"]
+__all__ = ["Distillation", "Few", "Finding", "Playing"]
 
 Samples = Annotated[int, Field(ge=FEWEST)]
 Sizes = Annotated[list[Samples], Distinct, Field(min_length=1)]
@@ -34,20 +34,18 @@ class Finding(Section):
     depths: Annotated[list[Count], Distinct] = Field(min_length=1, description="candidates that are reranked")
 
 
-class Distillation(SceneTraining):
-    """Experiment `distillation`: how much a distilled bridge needs, and what an index by it finds."""
+class Playing(SceneTraining):
+    """What is distilled from the models of a scene."""
 
-    scenes: Annotated[list[SceneName], Distinct] = Field(min_length=1, description="worlds, and how they are learned")
     samples: Samples = Field(description="samples of A, and of C, where they are not what varies")
     steps: Count = Field(description="steps of training, where they are not what varies")
     banks: Sizes = Field(description="sizes of the bank")
     samples_from: Sizes = Field(description="numbers of samples of A, and of C; at most `pairs`")
     steps_from: Annotated[list[Count], Distinct] = Field(min_length=1, description="numbers of steps of training")
     few: Few
-    index: Finding
 
     @model_validator(mode="after")
-    def _samples_are_training_data(self) -> "Distillation":
+    def _samples_are_training_data(self) -> "Playing":
         most = max(self.samples, *self.samples_from, *self.few.samples)
         if most > self.pairs:
             raise ValueError(f"samples are taken from the training pairs ({self.pairs}): got {most}")
@@ -62,3 +60,10 @@ class Distillation(SceneTraining):
     def most_samples(self) -> int:
         """The same of A and C."""
         return max(self.samples, *self.samples_from, *self.few.samples)
+
+
+class Distillation(Playing):
+    """Experiment `distillation`: how much a distilled bridge needs, and what an index by it finds."""
+
+    scenes: Annotated[list[SceneName], Distinct] = Field(min_length=1, description="worlds, and how they are learned")
+    index: Finding

@@ -25,7 +25,7 @@ from ucl.experiments.distillation.config import Finding
 from ucl.runtime import generator
 from ucl.worlds.kinds import KindsWorld
 
-__all__ = ["BEST", "find"]
+__all__ = ["find"]
 
 BEST = 10
 Search = Callable[[Float[Tensor, "1 d1"], int], tuple[np.ndarray, np.ndarray]]

@@ -17,7 +17,7 @@ from ucl.distilled.draws import Known
 from ucl.distilled.report import WeakStudentWarning
 from ucl.distilled.student import Student
 from ucl.distilled.training import Settings
-from ucl.experiments.distillation.config import Distillation
+from ucl.experiments.distillation.config import Playing
 from ucl.experiments.scenes import SCENES
 from ucl.peers import CMCR, MonteCarlo, MonteCarloNormalized, Peer, SharedBank
 from ucl.statistics.retrieval import recall_of_groups
@@ -37,7 +37,7 @@ class Condition(NamedTuple):
     steps: int
 
 
-def conditions(params: Distillation) -> list[Condition]:
+def conditions(params: Playing) -> list[Condition]:
     """Each of the three varied with the others as they are, and all with few samples; each once."""
     usual = Condition(params.bank, params.samples, params.steps)
     found = [usual._replace(bank=bank) for bank in params.banks]
@@ -47,7 +47,7 @@ def conditions(params: Distillation) -> list[Condition]:
     return list(dict.fromkeys([usual, *found]))
 
 
-def play(params: Distillation, name: str, tensors: Mapping[str, Tensor], progress: bool = True) -> pd.DataFrame:
+def play(params: Playing, name: str, tensors: Mapping[str, Tensor], progress: bool = True) -> pd.DataFrame:
     """A table bank, samples, steps, seed, method, recall_at_1, weak.
 
     `distilled` is the student that validation chose of `distilled_linear` and `distilled_hidden`, which are shown for

@@ -10,8 +10,6 @@ import torch
 from ucl.experiments.explore.training import World, agents, exploring
 from ucl.maze.exploration.distances import successor_distances, violations
 from ucl.maze.exploration.explorer import explore
-from ucl.maze.exploration.reaching import coverage
-from ucl.maze.exploration.replay import ReplayBuffer
 from ucl.maze.models import MazeModel
 from ucl.maze.walks import uniform_positions
 
@@ -21,22 +19,14 @@ __all__ = ["compare"]
 def compare(
     section: Mapping[str, Any], chosen: Mapping[str, Any], critic: str, *, progress: bool = True
 ) -> pd.DataFrame:
-    """One row per objective and seed: critic, objective, seed, env_steps, success, spl, spearman, coverage, and of
-    triangles among `places` the share that is broken and the mean excess in nats."""
+    """One row per objective and seed: critic, objective, seed, success, spl, spearman, and of triangles among `places`
+    the share that is broken and the mean excess in nats."""
     world = World(chosen["maze"], section)
     plan = exploring(section, rounds=chosen["rounds"])
     learner = agents(section, world.maze, plan.rounds * plan.steps, critic=critic, objectives=chosen["objectives"])
-    rows: list[pd.DataFrame] = []
-
-    def on_round(number: int, taken: int, model: MazeModel, buffer: ReplayBuffer) -> None:
-        if number == plan.rounds:
-            covered = coverage(world.squares, buffer.positions)
-            rows.append(
-                _measured(world, model, learner.seeds, chosen["places"]).assign(env_steps=taken, coverage=covered)
-            )
-
-    explore(world.squares, learner, plan, on_round, progress=progress)
-    return rows[0].assign(critic=critic, objective=learner.objectives)
+    explore(world.squares, learner, plan, progress=progress)
+    measured = _measured(world, learner.model, learner.seeds, chosen["places"])
+    return measured.assign(critic=critic, objective=learner.objectives)
 
 
 def _measured(world: World, model: MazeModel, seeds: list[int], places: int) -> pd.DataFrame:

@@ -2,14 +2,27 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from ucl.experiments.mazes import (
+    Annotations,
+    Bank,
+    Discount,
+    DiscountOfPairs,
+    LearningRate,
+    Limit,
+    MazeName,
+    NoiseDegrees,
+    Resolution,
+    Starts,
+    Trajectories,
+    Width,
+)
 from ucl.experiments.settings import Count, Distinct, Positive, Section
-from ucl.maze.layouts import MAZES
 
-MazeName = Literal[tuple(MAZES)]
 CriticName = Literal["dot", "squared_l2", "l2", "mrn"]
 ObjectiveName = Literal["binary_nce", "info_nce", "info_nce_penalised"]
+PLANNED = "squared_l2"  # the critic that `ucl.maze.exploration.interpolation` is derived for
 Cell = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
@@ -29,19 +42,17 @@ class Critics(Section):
     """How critics are built and trained."""
 
     dimension: Annotated[int, Field(ge=2, multiple_of=2)] = Field(description="dimension of the representations")
-    width: Annotated[int, Field(ge=8)] = Field(description="width of hidden layers; word vectors have a quarter of it")
+    width: Width
     batch: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch; each is told from the others' futures")
-    learning_rate: Positive = Field(description="highest learning rate of Adam; it rises over a tenth of the steps")
-    discount: Annotated[float, Field(gt=0, lt=1)] = Field(
-        description="a future state lies n steps ahead with probability (1 - discount) discount^(n - 1)"
-    )
+    learning_rate: LearningRate
+    discount: DiscountOfPairs
 
 
 class Oracle(Section):
     """The reference: the same agent, trained on an oracle's walks."""
 
-    trajectories: Count = Field(description="walks of the breadth-first oracle")
-    noise_degrees: Positive = Field(description="standard deviation of the noise on the oracle's angles, in degrees")
+    trajectories: Trajectories
+    noise_degrees: NoiseDegrees
     action_negatives: Annotated[int, Field(ge=0)] = Field(
         description="other actions at the same state that each action is told from: an oracle never tries them"
     )
@@ -52,7 +63,7 @@ class Reach(Section):
     """How agents are tested."""
 
     pairs: Count = Field(description="pairs of a start and a point to reach, in every maze the same for all agents")
-    resolution: Count = Field(description="squares per side of a cell in the tables that policies act on")
+    resolution: Resolution
     acting: Positive = Field(description="temperature of the softmax over 16 directions in tests")
 
 
@@ -82,31 +93,31 @@ class Identity(Section):
 
     maze: MazeName = Field(description="where")
     rounds: Annotated[list[Count], Distinct] = Field(
-        min_length=1, description="rounds after which the policy is looked at; the first walks at random"
+        min_length=1, description="rounds after which the policy is looked at; 1: the random policy of the first"
     )
     goals: Count = Field(description="goals of the policy")
     walks: Count = Field(description="fresh walks of the policy that critics learn from")
     steps: Count = Field(description="training steps of the critic that is looked at")
     fine: Count = Field(description="squares of the exact law per side of a square of the policy")
     resolution: Count = Field(description="squares per side of a cell of the policy")
-    discount: Annotated[float, Field(gt=0, lt=1)] = Field(description="of the future states")
+    discount: Discount = Field(description="of the future states")
 
 
 class Words(Section):
     """Words for agents that found their own way, in the fork."""
 
-    annotations: Count = Field(description="states with a phrase that is true of them")
+    annotations: Annotations
     steps: Count = Field(description="training steps, on future states and words together")
-    bank: Count = Field(description="states in the bank of LogSumExp")
+    bank: Bank
     heard: Count = Field(description="texts that the distilled policy learns from")
-    starts: Count = Field(description="starts per instruction and seed")
-    limit: Count = Field(description="steps after which an episode counts as failed")
+    starts: Starts
+    limit: Limit
 
 
 class Planning(Section):
     """Planning by interpolation."""
 
-    mazes: Annotated[list[MazeName], Distinct] = Field(description="where; each is one of `mazes`")
+    mazes: Annotated[list[MazeName], Distinct] = Field(min_length=1, description="where; each is one of `mazes`")
     bank: Count = Field(description="visited states that way-points are taken from")
 
 
@@ -114,7 +125,7 @@ class Agents(Walking, Critics, Reach):
     """The agents of one maze and their references."""
 
     seeds: Count = Field(description="agents of a maze; each has its own weights, walks and replay buffer")
-    critic: CriticName = Field(description="critic of the agents")
+    critic: CriticName = Field(description="critic of the agents; planning by interpolation is for `squared_l2` alone")
     objective: ObjectiveName = Field(description="objective of the agents")
     oracle: Oracle
 
@@ -135,3 +146,11 @@ class Explore(Probed):
         min_length=1, description="mazes, see `ucl maze list`; `fork` is always explored"
     )
     comparison: Comparison
+
+    @model_validator(mode="after")
+    def _planning_is_possible(self) -> "Explore":
+        if unknown := [maze for maze in self.planning.mazes if maze not in self.mazes]:
+            raise ValueError(f"planning.mazes must be among mazes: got {', '.join(unknown)}")
+        if self.critic != PLANNED:
+            raise ValueError(f"critic must be {PLANNED}, whose way-points have a closed form: got {self.critic}")
+        return self

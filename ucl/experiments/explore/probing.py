@@ -17,7 +17,7 @@ from ucl.maze.exploration.collecting import goal_chances
 from ucl.maze.exploration.explorer import Goals, explore, free_goals, one_goal, visited_goals
 from ucl.maze.exploration.identity import check_identity
 from ucl.maze.exploration.planner import Plan, agreement, one_of, plan
-from ucl.maze.exploration.reaching import coverage, exact_distances, score_reaching
+from ucl.maze.exploration.reaching import coverage, score_reaching
 from ucl.maze.exploration.replay import ReplayBuffer
 from ucl.maze.exploration.words import learn_words
 from ucl.maze.geometry import DIRECTIONS
@@ -80,7 +80,10 @@ def _first_arrival(
 
 
 def identities(section: Mapping[str, Any], *, progress: bool = True) -> pd.DataFrame:
-    """Q = exp(f) rho for the policy of one agent after several rounds: see `check_identity`; a row each."""
+    """Q = exp(f) rho for the policy of one agent: see `check_identity`; a row for each of the section's rounds.
+
+    Of the first round it is the random policy that walks in it, of a later one the agent's own at its end.
+    """
     chosen = section["identity"]
     layout = layouts.get(chosen["maze"])
     squares = Squares(layout, chosen["resolution"])
@@ -93,8 +96,9 @@ def identities(section: Mapping[str, Any], *, progress: bool = True) -> pd.DataF
             return
         aims = torch.from_numpy(squares.centres[random.integers(len(squares.centres), size=chosen["goals"])]).float()
         chances = goal_chances(model, squares, aims[None], plan.temperature)
-        if number == 1:  # before it has learned anything
-            chances = np.broadcast_to(np.cumsum(np.full(len(DIRECTIONS), 1 / 16)), chances.shape).astype(np.float32)
+        if number == 1:  # the random policy that walked in it, whatever has been learned from its walks
+            even = np.full(len(DIRECTIONS), 1 / len(DIRECTIONS))
+            chances = np.broadcast_to(np.cumsum(even), chances.shape).astype(np.float32)
         keys = ("discount", "walks", "steps", "fine")
         own = {key: chosen[key] for key in keys}
         found = check_identity(squares, chances[0], plan.episode_steps, learner.learning, seed=number, **own)
@@ -131,7 +135,7 @@ def interpolate(
 
 def _far_pairs(world: World) -> list[int]:
     """The three pairs that are furthest apart."""
-    return np.argsort(-exact_distances(world.test))[:3].tolist()
+    return np.argsort(-world.test.distances)[:3].tolist()
 
 
 def _way(world: World, found: Plan, task: int) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """The three properties that the slides name, each as a comparison with its interval and a yes, a no, or neither."""
 
-import zlib
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from ucl.statistics.intervals import Interval, bootstrap_mean
+from ucl.statistics.rows import random_of
 
 __all__ = ["EXPLORATION", "INTERPOLATION", "NEITHER", "TRIANGLES", "YES", "tabulate_properties"]
 
@@ -35,11 +35,11 @@ def _exploration(seeking: pd.DataFrame) -> list[tuple[Any, ...]]:
     rows = []
     for other in ("visited", "random_walk"):
         seen = {name: _covered(seeking, name) for name in ("one_goal", other)}
-        gain = bootstrap_mean(seen["one_goal"] - seen[other], _random(other, "coverage"))
+        gain = bootstrap_mean(seen["one_goal"] - seen[other], random_of(other, "coverage"))
         rows.append(_row(EXPLORATION, f"squares seen, one goal minus {other}", gain))
         first = {name: _arrivals(seeking, name) for name in ("one_goal", other)}
         order = (first["one_goal"] < first[other]) * 1.0 - (first["one_goal"] > first[other])
-        earlier = bootstrap_mean(order[:, None], _random(other, "arrival"))
+        earlier = bootstrap_mean(order[:, None], random_of(other, "arrival"))
         rows.append(_row(EXPLORATION, f"earlier at the goal than {other}", earlier))
     return rows
 
@@ -75,7 +75,3 @@ def _covered(seeking: pd.DataFrame, collector: str) -> Float[np.ndarray, "seeds 
 def _arrivals(seeking: pd.DataFrame, collector: str) -> Float[np.ndarray, " seeds"]:
     own = seeking[seeking["collector"] == collector]
     return own.groupby("seed")["arrival"].first().fillna(np.inf).to_numpy()
-
-
-def _random(*keys: str) -> np.random.Generator:
-    return np.random.default_rng([zlib.crc32(key.encode()) for key in keys])

@@ -4,7 +4,6 @@ An agent's score in a maze is its mean over the pairs; interquartile means are o
 taken together, mazes; intervals by stratified bootstrap (Agarwal et al. 2021).
 """
 
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +17,8 @@ from ucl.files import read_parquet
 from ucl.maze.first_moves import first_moves
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten
-from ucl.statistics.intervals import Interval, bootstrap_mean, interquartile_mean
+from ucl.statistics.intervals import bootstrap_mean, interquartile_mean
+from ucl.statistics.rows import named, random_of
 
 __all__ = [
     "collect",
@@ -152,16 +152,6 @@ def tabulate_words(told: pd.DataFrame) -> pd.DataFrame:
                 row[f"{what}_mean"] = own[what].mean()
             rows.append(row | {"count": own["text"].nunique(), "seeds": own["seed"].nunique()})
     return pd.DataFrame(rows)
-
-
-def named(name: str, interval: Interval) -> dict[str, float]:
-    """Three columns."""
-    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-
-
-def random_of(*keys: object) -> np.random.Generator:
-    """The same resamples for the same row of a table, whatever else is in it."""
-    return np.random.default_rng([zlib.crc32(str(key).encode()) for key in keys])
 
 
 def _matrix(scores: pd.DataFrame, key: str, what: str) -> Float[np.ndarray, "seeds tasks"]:

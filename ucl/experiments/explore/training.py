@@ -18,7 +18,6 @@ from ucl.maze.exploration.learner import Learner, Learning
 from ucl.maze.exploration.reaching import (
     Reaching,
     coverage,
-    exact_distances,
     learned_distances,
     reach,
     score_reaching,
@@ -144,7 +143,7 @@ def learned_against_exact(world: World, model: MazeModel) -> pd.DataFrame:
     """What the first agent takes for the distance of every pair, beside the exact one: learned, exact."""
     goals = torch.from_numpy(world.test.goals).float().expand(len(world.seeds), -1, -1)
     learned = learned_distances(world.test, goal_scores(model, world.squares, goals)[0])
-    return pd.DataFrame({"learned": learned, "exact": exact_distances(world.test)})
+    return pd.DataFrame({"learned": learned, "exact": world.test.distances})
 
 
 def follow_oracle(world: World) -> pd.DataFrame:

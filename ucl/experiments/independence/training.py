@@ -10,7 +10,7 @@ from dataclasses import replace
 import pandas as pd
 import torch
 
-from ucl.experiments.distilling import distilled_recalls, settings_of
+from ucl.experiments.distilling import distilled_recalls
 from ucl.experiments.gaussian import recipe_of, world_of
 from ucl.experiments.independence.config import Independence
 from ucl.learning.model_pairs import train_model_pair, train_reference
@@ -53,10 +53,8 @@ def run(params: Independence, shared_noise: float, progress: bool = True) -> pd.
         "bayes": world.log_ratio(queries.a, queries.c),
     }
     known = pair.embed(queries.a, queries.c, bank)
-    memory = pair.embed(data["ab"].a[:, : params.memory], data["bc"].c[:, : params.memory], bank[:, :1])
-    settings = settings_of(params.distil_steps, params.pairs)
     recalls = method_recalls(known, params.candidates)
-    recalls["distilled"] = distilled_recalls(known, memory.a, memory.c, params.candidates, settings)
+    recalls["distilled"] = distilled_recalls(params, pair, data, known)
     recalls |= {method: recall_in_groups(grid, params.candidates) for method, grid in grids.items()}
     table = pd.DataFrame({method: recalls[method].double().numpy() for method in METHODS}).rename_axis("seed")
     long = table.reset_index().melt("seed", var_name="method", value_name="recall_at_1")

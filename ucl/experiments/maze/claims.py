@@ -11,7 +11,6 @@ from ucl.reporting.claims import Claim
 __all__ = ["claims"]
 
 LEFT = 0.9  # of the walks
-FORK = "fork"
 
 
 def claims(metrics: Mapping[str, Any], params: Mapping[str, Any], csv: Callable[[str], pd.DataFrame]) -> list[Claim]:

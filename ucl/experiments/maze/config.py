@@ -4,18 +4,28 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ucl.experiments.settings import Count, Distinct, Positive, Section
-from ucl.maze.layouts import MAZES
-
-MazeName = Literal[tuple(MAZES)]
+from ucl.experiments.mazes import (
+    Annotations,
+    Bank,
+    DiscountOfPairs,
+    LearningRate,
+    Limit,
+    MazeName,
+    NoiseDegrees,
+    Resolution,
+    Starts,
+    Trajectories,
+    Width,
+)
+from ucl.experiments.settings import Count, Distinct, Section
 
 
 class MazeData(Section):
     """What the agents of one maze learn from (section 6.3, D.2)."""
 
-    trajectories: Count = Field(description="walks of the breadth-first oracle")
-    annotations: Count = Field(description="states with a phrase that is true of them")
-    noise_degrees: Positive = Field(description="standard deviation of the noise on the oracle's angles, in degrees")
+    trajectories: Trajectories
+    annotations: Annotations
+    noise_degrees: NoiseDegrees
 
 
 class MazeTraining(Section):
@@ -24,13 +34,11 @@ class MazeTraining(Section):
     seeds: Count = Field(description="models; each has its own initial weights, batches and starts")
     critic: Literal["cosine", "dot", "l2", "squared_l2"] = Field(description="critic of both kinds of pairs")
     dimension: Count = Field(description="dimension of the representations")
-    width: Annotated[int, Field(ge=8)] = Field(description="width of hidden layers; word vectors have a quarter of it")
+    width: Width
     batch: Annotated[int, Field(ge=2)] = Field(description="pairs of each kind in a batch")
     steps: Count = Field(description="training steps")
-    learning_rate: Positive = Field(description="highest learning rate of Adam; it rises over a tenth of the steps")
-    discount: Annotated[float, Field(gt=0, lt=1)] = Field(
-        description="a future state lies n steps ahead with probability (1 - discount) discount^(n - 1)"
-    )
+    learning_rate: LearningRate
+    discount: DiscountOfPairs
     action_negatives: Annotated[int, Field(ge=0)] = Field(
         description="other actions at the same state that each action is told from; 0: negatives among states only"
     )
@@ -39,10 +47,10 @@ class MazeTraining(Section):
 class MazeTest(Section):
     """How agents are tested."""
 
-    starts: Count = Field(description="starts per instruction and seed")
-    limit: Count = Field(description="steps after which an episode counts as failed")
-    bank: Count = Field(description="states in the bank of LogSumExp")
-    resolution: Count = Field(description="squares per side of a cell in the tables that policies act on")
+    starts: Starts
+    limit: Limit
+    bank: Bank
+    resolution: Resolution
 
 
 class Maze(MazeData, MazeTraining, MazeTest):

@@ -1,6 +1,5 @@
 """Tables and metrics of `maze`: interquartile means per maze and policy, by ambiguity, and on words never seen."""
 
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,8 @@ from ucl.maze.first_moves import first_moves
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.names import POLICY_LABELS
 from ucl.reporting.tracking import Run, flatten
-from ucl.statistics.intervals import Interval, bootstrap_mean, interquartile_mean
+from ucl.statistics.intervals import bootstrap_mean, interquartile_mean
+from ucl.statistics.rows import named, random_of
 
 __all__ = [
     "AMBIGUITY",
@@ -107,7 +107,7 @@ def tabulate_claims(scores: pd.DataFrame) -> pd.DataFrame:
         row: dict[str, Any] = {"maze": maze}
         for what in ("success", "spl"):
             gain = _matrix(vague, "monte_carlo", what) - _matrix(vague, "direct", what)
-            row |= _named(f"{what}_gain", bootstrap_mean(gain, _random(maze, what)))
+            row |= named(f"{what}_gain", bootstrap_mean(gain, random_of(maze, what)))
         mean = test.groupby("policy")["success"].mean()
         row["of_exact"] = mean["monte_carlo"] / mean["exact_occupancy"]
         ours = part[part["policy"] == "monte_carlo"].groupby("split")["success"].mean()
@@ -125,10 +125,10 @@ def _table(scores: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     for group, part in scores.groupby(list(keys), sort=False):
         for policy in policy_order(part["policy"]):
             mine = part[part["policy"] == policy]
-            random = _random(*group, policy)
+            random = random_of(*group, policy)
             row = dict(zip(keys, group, strict=True)) | {"policy": policy}
             for what in ("success", "spl"):
-                row |= _named(what, interquartile_mean(_matrix(mine, policy, what), random))
+                row |= named(what, interquartile_mean(_matrix(mine, policy, what), random))
             row |= {f"{what}_mean": mine[what].mean() for what in ("success", "spl")}
             counts = {"seeds": mine["seed"].nunique(), "instructions": mine["text"].nunique()}
             rows.append(row | {"steps": mine["steps"].mean()} | counts)
@@ -139,15 +139,6 @@ def _matrix(scores: pd.DataFrame, policy: str, what: str) -> np.ndarray:
     """[seeds, instructions]"""
     mine = scores[scores["policy"] == policy]
     return mine.pivot_table(index="seed", columns=["split", "text"], values=what).to_numpy()
-
-
-def _named(name: str, interval: Interval) -> dict[str, float]:
-    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-
-
-def _random(*keys: object) -> np.random.Generator:
-    """The same resamples for the same row of a table, whatever else is in it."""
-    return np.random.default_rng([zlib.crc32(str(key).encode()) for key in keys])
 
 
 def collect(files: Files, section: Mapping[str, Any]) -> Collected:

@@ -32,8 +32,8 @@ def learn(params: Models, name: str, progress: bool = True) -> dict[str, Tensor]
     """
     world, pair, tensors = learn_scene(params, name, bank=params.bank, memory=params.memory, progress=progress)
     pairs = world.sample(params.pairs, streams(params.seeds, "ac"))
-    paired = pair.embed(pairs.a, pairs.c, pairs.b[:, :1])
-    return tensors | {"paired_a": paired.a, "paired_c": paired.c}
+    paired_a, paired_c = pair.embed_ends(pairs.a, pairs.c)
+    return tensors | {"paired_a": paired_a, "paired_c": paired_c}
 
 
 def refer(params: Models, world_name: str, progress: bool = True) -> pd.DataFrame:

@@ -42,13 +42,10 @@ class JointModel(Section):
     dimension: Count = Field(description="dimension d of the representations")
 
 
-class Scaling(ScalingRun):
-    """Experiment `scaling` (appendix C.1, Fig. 5)."""
+class Models(ScalingRun):
+    """The joint models, and what they embed."""
 
     models: dict[FileName, JointModel] = Field(min_length=1, description="joint models to train, by role")
-    files: dict[FileName, Text] = Field(
-        description="embedding files (safetensors) of other models, by name; see ucl.experiments.scaling.summary"
-    )
     noise: NotNegative = Field(description="standard deviation of the noise on each coordinate of A and of C")
     pairs: Annotated[int, Field(ge=2)] = Field(description="training pairs of (A, B) and of (B, C)")
     log_scale: LogScale = Field(description="initial log scale of the critic")
@@ -56,7 +53,6 @@ class Scaling(ScalingRun):
     batch_size: Annotated[int, Field(ge=2)] = Field(description="pairs in a batch")
     learning_rate: Positive = Field(description="learning rate of Adam")
     decay_epoch: Count = Field(description="epoch from which the learning rate is a tenth; `epochs`: never")
-    bank_shards: Count = Field(description="jobs that score a model's banks, each a part of them; results are the same")
 
     def training(self, model: str) -> GaussianTraining:
         """How one of the models is trained: a single seed of the Gaussian world."""
@@ -65,12 +61,21 @@ class Scaling(ScalingRun):
         return GaussianTraining.model_validate(shared | own | self.models[model].model_dump())
 
     @model_validator(mode="after")
+    def _decay_within_training(self) -> "Models":
+        check_decay(self.decay_epoch, self.epochs)
+        return self
+
+
+class Scaling(Models):
+    """Experiment `scaling` (appendix C.1, Fig. 5)."""
+
+    files: dict[FileName, Text] = Field(
+        description="embedding files (safetensors) of other models, by name; see ucl.experiments.scaling.summary"
+    )
+    bank_shards: Count = Field(description="jobs that score a model's banks, each a part of them; results are the same")
+
+    @model_validator(mode="after")
     def _distinct_names(self) -> "Scaling":
         if both := set(self.models) & set(self.files):
             raise ValueError(f"models and files must have different names: both hold {', '.join(sorted(both))}")
-        return self
-
-    @model_validator(mode="after")
-    def _decay_within_training(self) -> "Scaling":
-        check_decay(self.decay_epoch, self.epochs)
         return self

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ucl.experiments.gaussian import recipe_of, sample_draws, world_of
-from ucl.experiments.scaling.config import Scaling
+from ucl.experiments.scaling.config import Models
 from ucl.experiments.scaling.trials import stream, trial_rows
 from ucl.learning.model_pairs import train_model_pair
 from ucl.worlds.gaussian import GaussianWorld, Triples
@@ -14,7 +14,7 @@ from ucl.worlds.gaussian import GaussianWorld, Triples
 __all__ = ["embed_world"]
 
 
-def embed_world(params: Scaling, model: str, device: torch.device, progress: bool = True) -> dict[str, Tensor]:
+def embed_world(params: Models, model: str, device: torch.device, progress: bool = True) -> dict[str, Tensor]:
     """Train a joint model (one encoder of B, cosine critic) in its Gaussian world; the embedding file's tensors."""
     training = params.training(model)
     world, count = world_of(training), params.trials * params.candidates

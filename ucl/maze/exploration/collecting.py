@@ -14,6 +14,7 @@ from ucl.maze import geometry
 from ucl.maze.exploration.replay import ReplayBuffer
 from ucl.maze.geometry import DIRECTIONS
 from ucl.maze.models import MazeModel
+from ucl.maze.policies import pick
 from ucl.maze.state_grid import Squares
 
 __all__ = ["collect", "goal_chances", "goal_scores"]
@@ -58,8 +59,7 @@ def collect(
         if chances is None or goals is None:
             action = (uniform * len(DIRECTIONS)).astype(np.intp)
         else:
-            here = chances[model, squares.at(positions), goals.ravel()]
-            action = np.minimum((here <= uniform[:, None]).sum(1), len(DIRECTIONS) - 1)
+            action = pick(chances[model, squares.at(positions), goals.ravel()], uniform)
         taken.append(DIRECTIONS[action])
         positions = geometry.move(squares.layout, positions, taken[-1])
         track.append(positions)

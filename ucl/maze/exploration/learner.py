@@ -61,14 +61,10 @@ class Learner:
         self.optimiser = torch.optim.Adam(parameters, lr=rate, fused=True)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, partial(_share_of_rate, steps=steps))
 
-    def fit(self, experience: Experience, steps: int) -> Float[Tensor, " s"]:
-        """Take `steps` steps; returns the mean loss of every model."""
-        total = torch.zeros(len(self.seeds))
+    def fit(self, experience: Experience, steps: int) -> None:
+        """Take `steps` steps."""
         for _ in range(steps):
-            losses = self.losses(experience)
-            self.step(losses)
-            total += losses.detach()
-        return total / steps
+            self.step(self.losses(experience))
 
     def step(self, losses: Float[Tensor, " s"]) -> None:
         """Take a step; models share no parameter, so the gradient of the sum trains each alone."""

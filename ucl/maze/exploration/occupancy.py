@@ -11,10 +11,9 @@ where the walk is.
 """
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.sparse import coo_array, csr_array
 
-from ucl.maze import geometry
 from ucl.maze.geometry import DIRECTIONS
 from ucl.maze.state_grid import Squares
 
@@ -65,9 +64,7 @@ def _law_of_goal(
 def _transitions(grid: Squares) -> csr_array:
     """p(square after | square, action): [squares * actions, squares]."""
     here, points, _ = grid.points.shape
-    start = geometry.place(grid.layout, np.repeat(grid.points.reshape(-1, 2), len(DIRECTIONS), axis=0))
-    moved = geometry.move(grid.layout, start, np.tile(DIRECTIONS, here * points))
-    after: Int[np.ndarray, "squares points actions"] = grid.at(moved).reshape(here, points, -1)
+    after = grid.after(grid.points.reshape(-1, 2), DIRECTIONS).reshape(here, points, -1)
     rows = np.arange(here)[:, None, None] * len(DIRECTIONS) + np.arange(len(DIRECTIONS)) + np.zeros_like(after)
     entries = np.full(after.size, 1 / points), (rows.ravel(), after.ravel())
     return csr_array(coo_array(entries, shape=(here * len(DIRECTIONS), here)))

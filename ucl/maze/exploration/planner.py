@@ -1,4 +1,7 @@
-"""Heading for what lies between: a table of scores towards way-points in place of the goal itself."""
+"""Heading for what lies between: a table of scores towards way-points in place of the goal itself.
+
+For the critic `squared_l2`, as `interpolation` is.
+"""
 
 from dataclasses import dataclass
 

@@ -1,6 +1,7 @@
 """How well agents reach points: success, SPL, and whether their critics order points as exact distances do."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,6 @@ from ucl.maze.state_grid import Squares
 __all__ = [
     "Reaching",
     "coverage",
-    "exact_distances",
     "learned_distances",
     "rank_correlation",
     "reach",
@@ -38,6 +38,11 @@ class Reaching:
         masks[np.arange(pairs), corner[:, 0], corner[:, 1]] = True
         self.goals: Float[np.ndarray, "pairs 2"] = corner[:, ::-1] + 0.05 + 0.9 * random.random((pairs, 2))
         self.episodes: Episodes = sample_episodes(layout, masks, 1, random)
+
+    @cached_property
+    def distances(self) -> Float[np.ndarray, " pairs"]:
+        """Exact: the length of the shortest path from every start into the cell of its goal."""
+        return self.episodes.fields.distances(self.episodes.starts, self.episodes.tasks)
 
 
 def score_reaching(test: Reaching, policy: Policy, limit: int, seed: int) -> pd.DataFrame:
@@ -64,14 +69,9 @@ def learned_distances(test: Reaching, scores: Float[Tensor, "squares actions goa
     return level[there, pair] - level[here, pair]
 
 
-def exact_distances(test: Reaching) -> Float[np.ndarray, " pairs"]:
-    """Length of the shortest path from every start into the cell of its goal."""
-    return test.episodes.fields.distances(test.episodes.starts, test.episodes.tasks)
-
-
 def rank_correlation(test: Reaching, distances: Float[np.ndarray, " pairs"]) -> float:
     """Spearman's correlation with exact distances."""
-    return float(spearmanr(distances, exact_distances(test)).statistic)
+    return float(spearmanr(distances, test.distances).statistic)
 
 
 def coverage(squares: Squares, positions: Float[Tensor, "s n steps 2"]) -> Float[np.ndarray, " s"]:

@@ -51,20 +51,24 @@ class ReplayBuffer:
 
     def sample(self, count: int, discount: float, randoms: Sequence[torch.Generator]) -> Pairs:
         """Transitions drawn evenly from all of each model's, and states ahead within the same walk."""
-        models, walks, steps = self.angles.shape
+        walks = self.angles.shape[1]
         uniform = torch.stack([torch.rand(3, count, generator=g, dtype=torch.float64) for g in randoms])
-        walk, time = (uniform[:, 0] * walks).long(), (uniform[:, 1] * steps).long()
-        later = time + steps_ahead(uniform[:, 2], steps - time, discount)
-        model = torch.arange(models)[:, None]
-        return self.positions[model, walk, time], self.angles[model, walk, time], self.positions[model, walk, later]
+        walk = (uniform[:, 0] * walks).long()
+        return self._pairs(walk, uniform[:, 1], uniform[:, 2], discount)
 
     def one_each(self, discount: float, randoms: Sequence[torch.Generator]) -> Pairs:
         """One pair of every walk, in their order: independent draws, where walks are."""
-        models, walks, steps = self.angles.shape
+        models, walks, _ = self.angles.shape
         uniform = torch.stack([torch.rand(2, walks, generator=g, dtype=torch.float64) for g in randoms])
-        time = (uniform[:, 0] * steps).long()
-        later = time + steps_ahead(uniform[:, 1], steps - time, discount)
-        model, walk = torch.arange(models)[:, None], torch.arange(walks)
+        return self._pairs(torch.arange(walks).expand(models, -1), uniform[:, 0], uniform[:, 1], discount)
+
+    def _pairs(
+        self, walk: Int[Tensor, "s n"], when: Float[Tensor, "s n"], ahead: Float[Tensor, "s n"], discount: float
+    ) -> Pairs:
+        """Of these walks, transitions and states ahead by uniform numbers."""
+        models, _, steps = self.angles.shape
+        model, time = torch.arange(models)[:, None], (when * steps).long()
+        later = time + steps_ahead(ahead, steps - time, discount)
         return self.positions[model, walk, time], self.angles[model, walk, time], self.positions[model, walk, later]
 
     def states(self, count: int, randoms: Sequence[torch.Generator]) -> Float[Tensor, "s count 2"]:

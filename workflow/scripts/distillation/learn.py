@@ -1,10 +1,11 @@
 """Parameters -> embeddings of queries, a large bank and samples."""
 
-from ucl.experiments.distillation.config import Distillation
-from ucl.experiments.distillation.training import learn
+from ucl.experiments.learned import learn_scene
+from ucl.experiments.settings import SceneTraining
 from ucl.runtime import start
 from ucl.tensors import write_tensors
 
 start(snakemake)
-scene = snakemake.wildcards.scene
-write_tensors(learn(Distillation(**snakemake.params.section, scenes=[scene]), scene), snakemake.output[0])
+params, scene = snakemake.params, snakemake.wildcards.scene
+learned = learn_scene(SceneTraining(**params.section), scene, bank=params.largest_bank, memory=params.most_samples)
+write_tensors(learned.tensors, snakemake.output[0])
