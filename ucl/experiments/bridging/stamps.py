@@ -6,7 +6,6 @@ trained on, pictures that no model saw), `sounds` (folds of the sound effects) a
 model knows AudioSet's classes and their names, and no stamp).
 """
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,17 +19,16 @@ from ucl.core.bank import Bank
 from ucl.core.bridge import Bridge
 from ucl.core.critics import Cosine
 from ucl.distilled.distil import distill
-from ucl.distilled.report import WeakStudentWarning
+from ucl.distilled.report import weak_allowed
 from ucl.experiments.bridging.stamps_training import split_stamps, train_on_classes, train_on_pairs
 from ucl.runtime import generator
 from ucl.stamps.models import MODELS
 from ucl.stamps.towers import TwoTowers
 from ucl.stamps.training import embed
 from ucl.stamps.world import World
-from ucl.statistics.retrieval import KS, recall, sample_sets
+from ucl.statistics.retrieval import KS, mean_recalls, sample_sets
 
 __all__ = ["Case", "answers", "never_trained_case", "rows_of_case", "score_sounds", "score_spoken", "spoken_cases"]
-
 
 SAID = "symbols/"  # letters and numbers, whose recordings are somebody saying them: no sound effects
 
@@ -57,8 +55,9 @@ class Case:
 
 def answers(case: Case, seed: int) -> Iterator[tuple[str, Float[Tensor, "n n"]]]:
     """Every method's scores of what is heard against what is seen, and each model's own task."""
-    result = Bridge(case.ab, case.bc, case.bank, normalize=False).score(case.a, case.c, progress=False)
-    for_a, for_c = Bridge(case.ab, case.bc, case.bank).bank_like(case.a)
+    bridge = Bridge(case.ab, case.bc, case.bank, normalize=False)
+    result = bridge.score(case.a, case.c, progress=False)
+    for_a, for_c = bridge.bank_like(case.a)
     order = torch.randperm(len(for_c), generator=generator(seed, 47))
     shuffled = Bridge(case.ab, case.bc, Bank(for_a, for_c[order]), normalize=False)
     yield "direct", Cosine.similarity(case.a, case.c)
@@ -67,9 +66,8 @@ def answers(case: Case, seed: int) -> Iterator[tuple[str, Float[Tensor, "n n"]]]
     yield "one_hop", case.bc(for_c[case.ab(case.a, for_a).argmax(1)], case.c)
     yield "shuffled", shuffled.score(case.a, case.c, progress=False).scores
     if case.samples is not None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", WeakStudentWarning)  # a contest shows who is weak
-            student = distill(Bridge(case.ab, case.bc, case.bank), *case.samples, seed=seed, progress=False)
+        with weak_allowed():  # a contest shows who is weak
+            student = distill(bridge, *case.samples, seed=seed, progress=False)
         yield "distilled", student.embed_a(case.a) @ student.embed_c(case.c).mT
     if case.supervised is not None:
         yield "supervised", case.supervised
@@ -84,8 +82,7 @@ def rows_of_case(case: Case, groups: Mapping[str, str], size: int, draws: int, s
     shape = {"task": case.protocol, "through": "text", "candidates": sets[0].shape[1], "queries": len(labels)}
     rows = []
     for method, scores in answers(case, seed):
-        found = torch.stack([recall(scores, one) for one in sets]).mean(0).tolist()
-        rows.append(shape | {"method": method} | {f"recall_at_{k}": v for k, v in zip(KS, found, strict=True)})
+        rows.append(shape | {"method": method} | mean_recalls([scores], sets))
     return rows
 
 
