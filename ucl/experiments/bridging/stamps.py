@@ -6,7 +6,7 @@ trained on, pictures that no model saw), `sounds` (folds of the sound effects) a
 model knows AudioSet's classes and their names, and no stamp).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,10 +127,15 @@ def spoken_cases(
 # --- pictures and sounds ---------------------------------------------------------------------------------------------
 
 
-def never_trained_case(world: World, sound_text: TwoTowers, image_text: TwoTowers, effects: Sequence[str]) -> Case:
+def never_trained_case(world: World, sound_text: TwoTowers, image_text: TwoTowers, stamps: Iterable[str]) -> Case:
     """Sound effects with their pictures, and all captions, for a sound model that knows AudioSet's classes alone."""
-    models, names = (sound_text, image_text), world.seen(effects, "sound", "image")
+    models, names = (sound_text, image_text), _effects(world, stamps)
     return _case("sounds_never_trained", world, models, names, list(world.groups), None, None)
+
+
+def _effects(world: World, stamps: Iterable[str]) -> list[str]:
+    """Those of some stamps that have a picture and a sound effect."""
+    return [name for name in world.seen(stamps, "sound", "image") if not name.startswith(SAID)]
 
 
 def score_sounds(
@@ -138,7 +143,7 @@ def score_sounds(
 ) -> tuple[pd.DataFrame, dict[str, TwoTowers]]:
     """The same for the protocols of sound effects, whose small models are trained on the way; the never-trained one."""
     groups = world.groups
-    effects = [name for name in world.seen(groups, "sound", "image") if not name.startswith(SAID)]
+    effects = _effects(world, groups)
     folds = _folds([groups[name] for name in effects], section["folds"], seed)
     heard = {groups[name] for name in world.seen(groups, "sound")}
     silent = dict.fromkeys(sorted(set(groups.values()) - heard))
@@ -147,7 +152,7 @@ def score_sounds(
     learn = set(order[section["validation"] :])
     image_text = train_on_pairs("image_text", world, _of(groups, learn), _of(groups, judge), section, seed)
     never = train_on_classes("sound_text", world, section, seed)
-    case = never_trained_case(world, never, image_text, effects)
+    case = never_trained_case(world, never, image_text, groups)
     rows = rows_of_case(case, groups, section["candidates"], draws, seed)
     parts = []
     for fold in range(section["folds"]):
