@@ -6,7 +6,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -14,12 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checkout import copy_checkout
 
 sys.path.insert(0, str(Path(__file__).parent))
 import slurm
 
-ROOT = Path(__file__).parents[2]
-SOURCES = ("Snakefile", "params.yaml", "profiles", "workflow", "ucl", "data", "tests/smoke/params.yaml", ".dvc/config")
 PROFILE = ["--workflow-profile", "profiles/slurm", "--slurm-no-account", "--default-resources", "slurm_partition=main"]
 pytestmark = [
     pytest.mark.skipif(slurm.missing() is not None, reason=str(slurm.missing())),
@@ -38,14 +36,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the workflow needs of the repository, as a clone on a file system that the nodes share."""
-    copy = tmp_path_factory.mktemp("checkout")
-    for name in SOURCES:
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, copy / name)
+    """On a file system that the nodes share."""
+    copy = copy_checkout(tmp_path_factory.mktemp("checkout"))
     (copy / "shards.yaml").write_text("scaling: {bank_shards: 4}\n")
     return copy
 

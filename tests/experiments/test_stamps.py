@@ -17,6 +17,7 @@ from ucl.experiments.bridging.stamps_training import SPOKEN, split_stamps, train
 from ucl.files import write_parquet
 from ucl.runtime import generator
 from ucl.stamps.features import Features
+from ucl.stamps.models import build
 from ucl.stamps.towers import Classes
 from ucl.stamps.world import load_world
 
@@ -83,6 +84,14 @@ def test_banks_and_queries_are_what_the_protocols_say(world, models):
     assert set(cases["heard_words"].names) == set(parts["speech"])
     assert banks == {"new_words": set(world.groups), "new_words_unlisted": training, "heard_words": training}
     assert cases["heard_words"].supervised is None  # that model saw these pairs
+
+
+def test_what_somebody_says_is_no_sound_effect(world, models, monkeypatch):
+    """In the table and on the page to hear alike: both take the case from here."""
+    monkeypatch.setattr(stamps, "SAID", "s0")
+    untrained = build("sound_text", 8, 8, world.classes)
+    case = stamps.never_trained_case(world, untrained, models["image_text"], world.groups)
+    assert case.names == [f"s{i}" for i in range(12, COUNT, 3)]
 
 
 def test_scores_are_sums_over_the_bank(world, models):

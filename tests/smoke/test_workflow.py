@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from checkout import copy_checkout
 
-ROOT = Path(__file__).parents[2]
-SOURCES = ("Snakefile", "params.yaml", "profiles", "workflow", "ucl", "data", "tests/smoke/params.yaml", ".dvc/config")
 REPORTS = (
     "index.html",
     "README.md",
@@ -31,16 +29,7 @@ REPORTS = (
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the workflow needs of the repository."""
-    copy = tmp_path_factory.mktemp("checkout")
-    for name in SOURCES:
-        target = copy / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, target)
-    return copy
+    return copy_checkout(tmp_path_factory.mktemp("checkout"))
 
 
 def command(folder: Path, *arguments: str) -> list[str]:

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata
 
-from ucl.statistics.retrieval import centred_error, expected_rank, median_rank, recall, recall_at_k, recall_in_groups
+from ucl.statistics.retrieval import (
+    centred_error,
+    expected_rank,
+    mean_recalls,
+    median_rank,
+    recall,
+    recall_at_k,
+    recall_in_groups,
+)  # fmt: skip
 
 # Few different values, so that ties abound.
 tied_scores = st.integers(1, 9).flatmap(lambda n: arrays(np.float64, (n, n), elements=st.sampled_from([0.0, 1.0, 2.0])))
@@ -66,3 +74,11 @@ def test_a_nan_target_is_never_found_among_a_set_of_candidates() -> None:
 def test_a_nan_target_is_never_found_among_more_candidates_than_queries() -> None:
     scores = torch.tensor([[float("nan"), 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
     assert recall_at_k(scores.double(), 1) == pytest.approx(0.5)
+
+
+def test_mean_recalls_are_over_all_scores_and_all_sets() -> None:
+    right, wrong = torch.eye(3), -torch.eye(3)
+    first = torch.tensor([[0, 1, 2], [1, 0, 2], [2, 0, 1]])
+    pairs = torch.tensor([[0, 1, 1], [1, 1, 1], [2, 0, 1]])  # of the second query, three that tie
+    assert mean_recalls([right, wrong], [first]) == {"recall_at_1": 0.5, "recall_at_5": 1.0, "recall_at_10": 1.0}
+    assert mean_recalls([right], [first, pairs])["recall_at_1"] == pytest.approx(5 / 6)

@@ -38,12 +38,10 @@ def distill(
 
     Example: ucl distill a.npy c.npy --bank b.npy --ab-scale 100 --bc-scale 18.6 --out s.safetensors
     """
-    import warnings
-
     from ucl.cli import inputs
     from ucl.cli.paths import check_apart
     from ucl.distilled.distil import distill as distil
-    from ucl.distilled.report import WeakStudentWarning
+    from ucl.distilled.report import weak_allowed
     from ucl.distilled.training import Settings
     from ucl.errors import InputError
     from ucl.files import replacing
@@ -55,8 +53,7 @@ def distill(
     bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, False, *given)
     samples = [inputs.load(rows, device) for rows in given]
     settings = Settings(steps=steps)
-    with replacing(out) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore", WeakStudentWarning)  # told below
+    with replacing(out) as temporary, weak_allowed():  # told below
         student = distil(bridge, *samples, width=width, hidden=hidden, seed=seed, settings=settings, progress=progress)
         student.save(temporary)
     about = {"out": str(out), "scale": student.scale, "weak": student.report.weak, **student.report.to_json()}

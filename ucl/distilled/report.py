@@ -1,14 +1,25 @@
 """What held-out simulated pairs say of a student, and what else they say would do."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-__all__ = ["Judged", "Report", "WeakStudentWarning"]
+__all__ = ["Judged", "Report", "WeakStudentWarning", "weak_allowed"]
 
 CANDIDATES = 32
 
 
 class WeakStudentWarning(UserWarning):
     """A student that LogSumExp is better than, on simulated pairs that neither has seen."""
+
+
+@contextmanager
+def weak_allowed() -> Iterator[None]:
+    """Distil without that warning: who compares students shows the weak ones anyway."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", WeakStudentWarning)
+        yield
 
 
 @dataclass(frozen=True)

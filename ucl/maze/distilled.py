@@ -1,14 +1,12 @@
 """The distilled policy: actions and words as vectors whose scaled cosine is the score, learned from the bank alone."""
 
-import warnings
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from ucl.distilled.distil import distill_stack
 from ucl.distilled.draws import Known
-from ucl.distilled.report import WeakStudentWarning
+from ucl.distilled.report import weak_allowed
 from ucl.distilled.student import Student
 from ucl.distilled.training import Settings
 from ucl.maze.geometry import DIRECTIONS
@@ -46,8 +44,7 @@ def distilled_tables(
         Known(kind(float(scales[s, 0])), kind(float(scales[s, 1])), states[s], states[s], actions[s], words[s])
         for s in seeds
     ]
-    with warnings.catch_warnings(), torch.enable_grad():
-        warnings.simplefilter("ignore", WeakStudentWarning)  # the report shows how agents fare
+    with weak_allowed(), torch.enable_grad():  # the report shows how agents fare
         students = distill_stack(known, seeds, settings=Settings(steps=STEPS))
     return _tables(model, squares, ids, students)
 

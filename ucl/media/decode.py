@@ -19,7 +19,7 @@ from ucl.errors import one_line
 from ucl.files import why_not_a_file
 from ucl.media.base import MediaError, Modality
 
-__all__ = ["SUFFIXES", "read_audio", "read_image", "sampling_rate"]
+__all__ = ["SUFFIXES", "check_regular", "check_size", "read_audio", "read_image", "sampling_rate"]
 
 # How files that can be decoded are called.
 SUFFIXES: dict[Modality, tuple[str, ...]] = {
@@ -62,10 +62,10 @@ def read_image(path: str | Path) -> Image.Image:
     JPEG, PNG, WebP, AVIF, TIFF, BMP, GIF (the first picture), PPM and JPEG 2000, of at most 67 million pixels. Grey of
     9 to 16 bits is scaled to 8; what has no agreed white (32-bit integers, floating-point samples) is refused.
     """
-    _check_regular(path)
+    check_regular(path)
     try:
         with Image.open(path, formats=IMAGE_FORMATS) as image:
-            _check_size(path, image.size)
+            check_size(path, image.size)
             image.load()
             turn = TURNS.get(_orientation(image))
             rgb = _to_rgb(path, image)
@@ -83,7 +83,7 @@ def read_audio(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
     `ffmpeg -i clip.m4a clip.flac`; ffmpeg is not needed otherwise. At most 67 million samples; a recording that breaks
     off, and two that were joined into one file (of which decoders play the first alone), are refused.
     """
-    _check_regular(path)
+    check_regular(path)
     try:
         with soundfile.SoundFile(path) as file:
             source_rate = file.samplerate
@@ -108,19 +108,21 @@ def read_audio(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
 
 def sampling_rate(path: str | Path) -> int:
     """The sampling rate of a recording in Hz, by its header."""
-    _check_regular(path)
+    check_regular(path)
     try:
         return int(soundfile.info(path).samplerate)
     except Exception as error:
         raise MediaError(path, f"{one_line(error)}; convert it to {AUDIO_FORMATS}") from None
 
 
-def _check_regular(path: str | Path) -> None:
+def check_regular(path: str | Path) -> None:
+    """Refuse what is not a file."""
     if (reason := why_not_a_file(path)) is not None:
         raise MediaError(path, reason)
 
 
-def _check_size(path: str | Path, size: tuple[int, int]) -> None:
+def check_size(path: str | Path, size: tuple[int, int]) -> None:
+    """Refuse a picture whose header claims more than is read."""
     width, height = size
     if width * height > PIXELS:
         raise MediaError(path, f"{width} by {height} pixels, more than the {PIXELS} that are read; make it smaller")

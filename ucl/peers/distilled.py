@@ -1,6 +1,5 @@
 """The bank's answer as two small maps, trained on pairs that the two models imply (`ucl.distilled`)."""
 
-import warnings
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -10,7 +9,7 @@ from torch import Tensor
 from ucl.distilled.distil import distill_stack
 from ucl.distilled.draws import Known
 from ucl.distilled.limits import FEWEST
-from ucl.distilled.report import WeakStudentWarning
+from ucl.distilled.report import weak_allowed
 from ucl.distilled.student import Student
 from ucl.distilled.training import Settings
 from ucl.errors import InputError
@@ -51,8 +50,7 @@ class Distilled(Peer):
     @classmethod
     def _students(cls, banks: Sequence[SharedBank], seeds: Sequence[int], settings: Settings | None) -> list[Student]:
         known = [_known(bank) for bank in banks]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", WeakStudentWarning)  # a contest shows who is weak
+        with weak_allowed():  # a contest shows who is weak
             return distill_stack(known, seeds, hidden=cls.hidden, settings=settings)
 
     def score(self, a: Float[Tensor, "n d1"], c: Float[Tensor, "k d2"]) -> Float[Tensor, "n k"]:

@@ -7,9 +7,8 @@ import resvg_py
 from PIL import Image
 
 from ucl.errors import one_line
-from ucl.files import why_not_a_file
 from ucl.media.base import MediaError
-from ucl.media.decode import PIXELS, read_image
+from ucl.media.decode import check_regular, check_size, read_image
 
 __all__ = ["read_picture"]
 
@@ -19,15 +18,14 @@ DRAWN = 512  # pixels of a drawing's width
 def read_picture(path: str | Path) -> Image.Image:
     """A picture in RGB on white. SVG is drawn 512 wide; other formats as `ucl.media.decode.read_image` reads them."""
     path = Path(path)
-    if (reason := why_not_a_file(path)) is not None:
-        raise MediaError(path, reason)
-    if path.suffix.lower() not in (".svg", ".png"):
+    suffix = path.suffix.lower()
+    if suffix not in (".svg", ".png"):
         return read_image(path)
+    check_regular(path)
     try:
-        source = io.BytesIO(resvg_py.svg_to_bytes(svg_path=str(path), width=DRAWN)) if path.suffix == ".svg" else path
+        source = io.BytesIO(resvg_py.svg_to_bytes(svg_path=str(path), width=DRAWN)) if suffix == ".svg" else path
         with Image.open(source, formats=["PNG"]) as image:
-            if image.width * image.height > PIXELS:
-                raise MediaError(path, f"{image.width} by {image.height} pixels, more than the {PIXELS} that are read")
+            check_size(path, image.size)
             if not image.has_transparency_data:
                 return read_image(path)
             layers = image.convert("RGBA")

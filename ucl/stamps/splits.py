@@ -24,7 +24,7 @@ def split_groups(groups: Sequence[str], counts: Mapping[str, int | float], seed:
     if not 0 < images < len(order) - held:
         raise InputError(
             f"{len(order)} groups of stamps are too few for {counts['test']} to test and {counts['validation']} to "
-            "validate on; lower media.stamps' test and validation"
+            "validate on; lower test and validation of bridging.stamps"
         )
     ends = (int(counts["test"]), held, held + images, len(order))
     parts = ("test", "validation", "image", "speech")

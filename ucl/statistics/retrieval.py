@@ -15,6 +15,7 @@ __all__ = [
     "candidate_sets",
     "centred_error",
     "expected_rank",
+    "mean_recalls",
     "median_rank",
     "recall",
     "recall_at_k",
@@ -117,6 +118,12 @@ def recall(scores: Float[Tensor, "n k"], sets: Int[Tensor, "n size"]) -> Float[T
     chosen = scores.gather(1, sets)
     rank = _rank(chosen[:, 0], chosen)
     return torch.stack([(rank <= k).double().mean() for k in KS])
+
+
+def mean_recalls(scores: Sequence[Float[Tensor, "n k"]], sets: Sequence[Int[Tensor, "n size"]]) -> dict[str, float]:
+    """`recall` by its columns, recall_at_1, recall_at_5 and recall_at_10: the mean over all scores and all sets."""
+    means = torch.stack([recall(one, drawn) for one in scores for drawn in sets]).mean(0)
+    return {f"recall_at_{k}": value for k, value in zip(KS, means.tolist(), strict=True)}
 
 
 def sample_sets(

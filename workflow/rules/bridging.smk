@@ -50,7 +50,11 @@ rule bridging:
             for store in SUITE_STORES[s]
         ],
         on_the_way("collect_bridging", "draw_bridging", "show_bridging"),
-        [*rules.publish_stamps.output.models, "results/bridging/stamps/gallery.html"] if STAMPS else [],
+        # Stamps: models of every split, and the receipts of the networks that they stand on.
+        expand("{set}/models/{name}.safetensors", set=STAMPS, name=STAMPS_MODELS),
+        [pulled(f"weights/{name}") for names in WEIGHTS.values() for name in names] if STAMPS else [],
+        [*rules.publish_stamps.output.models, *rules.show_stamps.output] if STAMPS else [],
+        on_the_way("publish_stamps", "show_stamps") if STAMPS else [],
 
 
 rule prepare_digits:

@@ -99,7 +99,7 @@ def add_code(rules):
 
 # Rules by their verb that only copy, fetch, log or render run where `snakemake` does, on a cluster too: there is the
 # network, their seconds are fewer than a job's wait, and one process alone writes the database of runs.
-LOCAL = ["pull", "fetch", "read", "list", "tabulate", "collect", "draw", "write", "track", "report"]
+LOCAL = ["pull", "fetch", "read", "list", "tabulate", "publish", "collect", "draw", "write", "track", "report"]
 # A job may need more than was measured: other parameters, another machine, a busy one. It is given this much more memory
 # and time, twice that where only the demo was measured, and more memory with every attempt (profiles/slurm: retries).
 MORE_MEMORY, MORE_MEGABYTES, MORE_TIME, FEWEST_MINUTES = 1.5, 500, 4, 15
@@ -138,9 +138,11 @@ OUTSIDE = ["synthetic_grid"]  # lies in a rule file but is not part of what its 
 
 
 def experiment_code(name):
-    """What the scripts of an experiment's rules do, and what its rule file says."""
-    media = name == "bridging" and set(PARAMS.bridging.suites) != {"digits"}
-    files = [f"{name}.smk", "data.smk"] if media else [f"{name}.smk"]
+    """What the scripts of an experiment's rules do, and what its rule files say."""
+    files = [f"{name}.smk"]
+    if name == "bridging":
+        files += ["data.smk"] if set(PARAMS.bridging.suites) != {"digits"} else []
+        files += ["stamps.smk"] if "stamps" in PARAMS.bridging.suites else []
     own = [each for each in workflow.rules if each.script and Path(each.snakefile).name in files]
     scripts = [each.params.code for each in own if each.name not in OUTSIDE]
     return digest_of(*map(rule_text, files), *scripts, rules.track.params.code)

@@ -6,6 +6,9 @@ WEIGHTS = {
     "sound": ["yamnet.tflite", "minilm.zip"],
 }
 STAMPS_FEATURES = expand("results/bridging/stamps/features/{kind}.safetensors", kind=WEIGHTS)
+STAMPS_MODELS = ["image_text", "audio_text", "audio_image", "sound_text"]  # of a split
+PUBLISHED = [name for name in STAMPS_MODELS if name != "audio_image"]  # which saw pairs that a bridge never sees
+SPLIT = {"test", "validation", "image"}  # parameters of who is trained on and who is tested
 
 
 rule list_stamps:
@@ -58,7 +61,8 @@ rule train_stamps:
     output:
         models=[
             f"results/bridging/stamps/seed{{seed}}/models/{name}.safetensors"
-            for name in ("image_text", "audio_text", "audio_image")
+            for name in STAMPS_MODELS
+            if name != "sound_text"
         ],
     log:
         "results/logs/bridging/stamps/train_{seed}.log",
@@ -69,7 +73,7 @@ rule train_stamps:
         "../envs/ucl.yaml"
     threads: 1
     params:
-        section=PARAMS.bridging.stamps.model_dump(exclude={"splits", "candidates", "folds"}),
+        section=PARAMS.bridging.stamps.model_dump(include={*SPLIT, "image_text", "audio"}),
         weights=in_root("data/weights"),
     message:
         "Training on pictures, captions and speech of the stamps, split {wildcards.seed}"
@@ -92,7 +96,7 @@ rule score_stamps:
         "../envs/ucl.yaml"
     threads: 1
     params:
-        section=PARAMS.bridging.stamps.model_dump(exclude={"splits", "folds"}),
+        section=PARAMS.bridging.stamps.model_dump(include={*SPLIT, "candidates"}),
         draws=PARAMS.bridging.draws,
     message:
         "Scoring the spoken protocols of stamps, split {wildcards.seed}: every method"
@@ -115,7 +119,7 @@ rule score_stamps_sounds:
         "../envs/ucl.yaml"
     threads: 1
     params:
-        section=PARAMS.bridging.stamps.model_dump(exclude={"splits"}),
+        section=PARAMS.bridging.stamps.model_dump(include={"validation", "folds", "candidates", "image_text"}),
         draws=PARAMS.bridging.draws,
         weights=in_root("data/weights"),
     message:
@@ -126,13 +130,9 @@ rule score_stamps_sounds:
 
 rule publish_stamps:
     input:
-        models=expand(
-            "results/bridging/stamps/seed0/models/{name}.safetensors", name=["image_text", "audio_text", "sound_text"]
-        ),
+        models=expand("results/bridging/stamps/seed0/models/{name}.safetensors", name=PUBLISHED),
     output:
-        models=expand(
-            "results/bridging/stamps/models/{name}.safetensors", name=["image_text", "audio_text", "sound_text"]
-        ),
+        models=expand("results/bridging/stamps/models/{name}.safetensors", name=PUBLISHED),
     log:
         "results/logs/bridging/stamps/publish.log",
     conda:
@@ -147,10 +147,7 @@ rule show_stamps:
     input:
         table="results/bridging/stamps/items.parquet",
         features=STAMPS_FEATURES,
-        models=expand(
-            "results/bridging/stamps/seed0/models/{name}.safetensors",
-            name=["image_text", "audio_text", "audio_image", "sound_text"],
-        ),
+        models=expand("results/bridging/stamps/seed0/models/{name}.safetensors", name=STAMPS_MODELS),
     output:
         "results/bridging/stamps/gallery.html",
     log:
@@ -161,7 +158,7 @@ rule show_stamps:
         "../envs/ucl.yaml"
     threads: 1
     params:
-        section=PARAMS.bridging.stamps.model_dump(exclude={"splits", "folds"}),
+        section=PARAMS.bridging.stamps.model_dump(include={*SPLIT, "candidates"}),
         shown=PARAMS.bridging.shown_misses,
     message:
         "Making the page to hear and see the stamps"

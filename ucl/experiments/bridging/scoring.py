@@ -25,7 +25,7 @@ from ucl.errors import InputError
 from ucl.experiments.bridging.distilled import distilled_scores
 from ucl.experiments.bridging.suite import TASKS, Suite, Task
 from ucl.runtime import generator
-from ucl.statistics.retrieval import KS, candidate_sets, recall, sample_sets
+from ucl.statistics.retrieval import KS, candidate_sets, mean_recalls, sample_sets
 from ucl.statistics.sphere_laws import uniform_sphere
 from ucl.statistics.uniformity import published_ks, sphericity
 
@@ -163,10 +163,9 @@ def evaluate(
             found = list(scores_of(suite, task, method, seed, merged, distil_steps))
             for size, drawn in sets.items():
                 if found and drawn:
-                    values = torch.stack([recall(scores, one) for scores in found for one in drawn]).mean(0)
                     names = {"task": task.name, "through": task.middle, "method": method}
                     shape = {"candidates": size, "queries": len(queries)}
-                    rows.append(names | shape | {f"recall_at_{k}": v for k, v in zip(KS, values.tolist(), strict=True)})
+                    rows.append(names | shape | mean_recalls(found, drawn))
     return pd.DataFrame(rows)
 
 
@@ -198,9 +197,8 @@ def evaluate_bank_sizes(
                 known = (merged or {}).get((task.name, method)) if len(ids) == len(everything) else None
                 over = bridge(suite, task, first, second, ids)
                 scores = over.score(a, c, progress=False).scores if known is None else known
-                values = torch.stack([recall(scores, one) for one in sets]).mean(0).tolist()
                 names = {"method": method, "bank": len(ids), "queries": len(queries)}
-                rows.append(names | {f"recall_at_{k}": v for k, v in zip(KS, values, strict=True)})
+                rows.append(names | mean_recalls([scores], sets))
     frame = pd.DataFrame(rows, columns=["method", "bank", "queries", *(f"recall_at_{k}" for k in KS)])
     return frame.groupby(["method", "bank", "queries"], as_index=False).mean()
 

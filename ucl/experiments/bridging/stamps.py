@@ -6,8 +6,7 @@ trained on, pictures that no model saw), `sounds` (folds of the sound effects) a
 model knows AudioSet's classes and their names, and no stamp).
 """
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,17 +19,16 @@ from ucl.core.bank import Bank
 from ucl.core.bridge import Bridge
 from ucl.core.critics import Cosine
 from ucl.distilled.distil import distill
-from ucl.distilled.report import WeakStudentWarning
+from ucl.distilled.report import weak_allowed
 from ucl.experiments.bridging.stamps_training import split_stamps, train_on_classes, train_on_pairs
 from ucl.runtime import generator
 from ucl.stamps.models import MODELS
 from ucl.stamps.towers import TwoTowers
 from ucl.stamps.training import embed
 from ucl.stamps.world import World
-from ucl.statistics.retrieval import KS, recall, sample_sets
+from ucl.statistics.retrieval import KS, mean_recalls, sample_sets
 
 __all__ = ["Case", "answers", "never_trained_case", "rows_of_case", "score_sounds", "score_spoken", "spoken_cases"]
-
 
 SAID = "symbols/"  # letters and numbers, whose recordings are somebody saying them: no sound effects
 
@@ -57,7 +55,8 @@ class Case:
 
 def answers(case: Case, seed: int) -> Iterator[tuple[str, Float[Tensor, "n n"]]]:
     """Every method's scores of what is heard against what is seen, and each model's own task."""
-    result = Bridge(case.ab, case.bc, case.bank, normalize=False).score(case.a, case.c, progress=False)
+    bridge = Bridge(case.ab, case.bc, case.bank, normalize=False)
+    result = bridge.score(case.a, case.c, progress=False)
     for_a, for_c = case.bank.like(case.a)
     order = torch.randperm(len(for_c), generator=generator(seed, 47))
     shuffled = Bridge(case.ab, case.bc, Bank(for_a, for_c[order]), normalize=False)
@@ -67,9 +66,8 @@ def answers(case: Case, seed: int) -> Iterator[tuple[str, Float[Tensor, "n n"]]]
     yield "one_hop", case.bc(for_c[case.ab(case.a, for_a).argmax(1)], case.c)
     yield "shuffled", shuffled.score(case.a, case.c, progress=False).scores
     if case.samples is not None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", WeakStudentWarning)  # a contest shows who is weak
-            student = distill(Bridge(case.ab, case.bc, case.bank), *case.samples, seed=seed, progress=False)
+        with weak_allowed():  # a contest shows who is weak
+            student = distill(bridge, *case.samples, seed=seed, progress=False)
         yield "distilled", student.embed_a(case.a) @ student.embed_c(case.c).mT
     if case.supervised is not None:
         yield "supervised", case.supervised
@@ -84,8 +82,7 @@ def rows_of_case(case: Case, groups: Mapping[str, str], size: int, draws: int, s
     shape = {"task": case.protocol, "through": "text", "candidates": sets[0].shape[1], "queries": len(labels)}
     rows = []
     for method, scores in answers(case, seed):
-        found = torch.stack([recall(scores, one) for one in sets]).mean(0).tolist()
-        rows.append(shape | {"method": method} | {f"recall_at_{k}": v for k, v in zip(KS, found, strict=True)})
+        rows.append(shape | {"method": method} | mean_recalls([scores], sets))
     return rows
 
 
@@ -130,10 +127,15 @@ def spoken_cases(
 # --- pictures and sounds ---------------------------------------------------------------------------------------------
 
 
-def never_trained_case(world: World, sound_text: TwoTowers, image_text: TwoTowers, effects: Sequence[str]) -> Case:
+def never_trained_case(world: World, sound_text: TwoTowers, image_text: TwoTowers, stamps: Iterable[str]) -> Case:
     """Sound effects with their pictures, and all captions, for a sound model that knows AudioSet's classes alone."""
-    models, names = (sound_text, image_text), world.seen(effects, "sound", "image")
+    models, names = (sound_text, image_text), _effects(world, stamps)
     return _case("sounds_never_trained", world, models, names, list(world.groups), None, None)
+
+
+def _effects(world: World, stamps: Iterable[str]) -> list[str]:
+    """Those of some stamps that have a picture and a sound effect."""
+    return [name for name in world.seen(stamps, "sound", "image") if not name.startswith(SAID)]
 
 
 def score_sounds(
@@ -141,7 +143,7 @@ def score_sounds(
 ) -> tuple[pd.DataFrame, dict[str, TwoTowers]]:
     """The same for the protocols of sound effects, whose small models are trained on the way; the never-trained one."""
     groups = world.groups
-    effects = [name for name in world.seen(groups, "sound", "image") if not name.startswith(SAID)]
+    effects = _effects(world, groups)
     folds = _folds([groups[name] for name in effects], section["folds"], seed)
     heard = {groups[name] for name in world.seen(groups, "sound")}
     silent = dict.fromkeys(sorted(set(groups.values()) - heard))
@@ -150,7 +152,7 @@ def score_sounds(
     learn = set(order[section["validation"] :])
     image_text = train_on_pairs("image_text", world, _of(groups, learn), _of(groups, judge), section, seed)
     never = train_on_classes("sound_text", world, section, seed)
-    case = never_trained_case(world, never, image_text, effects)
+    case = never_trained_case(world, never, image_text, groups)
     rows = rows_of_case(case, groups, section["candidates"], draws, seed)
     parts = []
     for fold in range(section["folds"]):

@@ -1,7 +1,6 @@
 """The index: how many of the exact bridge's ten best are among those that are reranked, and how long that takes."""
 
 import time
-import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -18,7 +17,7 @@ from ucl.core.critics import Cosine
 from ucl.core.readers import as_rows
 from ucl.distilled import nearest
 from ucl.distilled.distil import CAPACITIES, distill
-from ucl.distilled.report import WeakStudentWarning
+from ucl.distilled.report import weak_allowed
 from ucl.distilled.reranking import TOLERANCE, Reranker, Survey
 from ucl.distilled.training import Settings
 from ucl.experiments.distillation.config import Finding
@@ -62,8 +61,7 @@ def _searches(bridge: Bridge, samples: list[Tensor], c: Tensor, steps: int) -> d
     """Students' vectors, and C's own asked by the barycentre."""
     searches: dict[str, Search] = {}
     for name, hidden in CAPACITIES.items():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", WeakStudentWarning)  # the table shows what it finds
+        with weak_allowed():  # the table shows what it finds
             student = distill(bridge, *samples, hidden=hidden, settings=Settings(steps=steps), progress=False)
         searches[f"distilled_{name}"] = _search(student.embed_c(c), student.embed_a)
     seen = lambda query: normalize(bridge.query_vectors(query), dim=1)  # noqa: E731

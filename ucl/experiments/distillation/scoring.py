@@ -1,6 +1,5 @@
 """Distilled bridges, LogSumExp and C-MCR against the size of the bank, the number of samples, and the steps."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,7 +13,7 @@ from tqdm import tqdm
 from ucl.core.critics import CRITICS
 from ucl.distilled.distil import distill_each
 from ucl.distilled.draws import Known
-from ucl.distilled.report import WeakStudentWarning
+from ucl.distilled.report import weak_allowed
 from ucl.distilled.student import Student
 from ucl.distilled.training import Settings
 from ucl.experiments.distillation.config import Playing
@@ -82,6 +81,5 @@ def _known(tensors: Mapping[str, Tensor], critic: str, seed: int, place: Conditi
 
 
 def _students(known: Sequence[Known], steps: int) -> list[dict[str, Student]]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", WeakStudentWarning)  # the table shows who is weak
+    with weak_allowed():  # the table shows who is weak
         return distill_each(known, range(len(known)), settings=replace(Settings(), steps=steps))
