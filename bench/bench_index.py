@@ -5,7 +5,6 @@ of 20,000. The bridge normalises, as is the default. Holds two copies of the can
 """
 
 import time
-import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -20,7 +19,7 @@ from ucl.core.critics import Cosine
 from ucl.core.readers import as_rows
 from ucl.distilled import nearest
 from ucl.distilled.distil import distill
-from ucl.distilled.report import WeakStudentWarning
+from ucl.distilled.report import weak_allowed
 from ucl.distilled.reranking import TOLERANCE, Reranker, Survey
 from ucl.runtime import generator
 from ucl.worlds.kinds import KindsWorld
@@ -39,8 +38,7 @@ def run() -> Iterator[Line]:
     world = KindsWorld.at_random(KINDS, WIDTH, NOISE, random)
     bridge = Bridge(Cosine(100.0), Cosine(18.6), Bank(*world.bank(BANK, random)))
     queries, samples = world.sample(0, QUERIES, random), [world.sample(side, SAMPLES, random) for side in (0, 1)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", WeakStudentWarning)
+    with weak_allowed():
         student = distill(bridge, *samples)
     for size in SIZES:
         yield from _lines(bridge, queries, world.sample(1, size, random), student)

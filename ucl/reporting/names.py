@@ -104,7 +104,7 @@ STAMPS_PROTOCOLS = {
     "new_words": "new words",
     "new_words_unlisted": "new words,\nnot in the bank",
     "heard_words": "heard words",
-    "sounds": "sounds, five folds",
+    "sounds": "sounds, in folds",
     "sounds_never_trained": "sounds, none\ntrained on",
 }
 # Policies of the maze. The main ones draw actions in proportion to the exponentiated score, as the paper does; those in

@@ -1,6 +1,5 @@
 """The report: claims with their verdicts, then a section an experiment; as Markdown and as one self-contained page."""
 
-import base64
 import importlib
 import io
 import re
@@ -17,6 +16,7 @@ from PIL import Image
 
 from ucl.files import read_json, write_text
 from ucl.reporting.claims import Claim, as_text
+from ucl.reporting.document import data_uri
 from ucl.reporting.scale import reductions
 from ucl.reporting.templates import templates
 
@@ -123,7 +123,7 @@ def _inline_images(page: str, folder: Path) -> str:
         if path.suffix == ".svg":
             path = min(path, path.with_suffix(".png"), key=lambda file: file.stat().st_size)
         kind = {".svg": "image/svg+xml", ".png": "image/png", ".gif": "image/gif"}[path.suffix]
-        return f'id="{path.stem}" src="data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"'
+        return f'id="{path.stem}" src="{data_uri(kind, path.read_bytes())}"'
 
     return re.sub(r'src="(figures/[^"]+)"', inline, page)
 
@@ -134,4 +134,4 @@ def _thumbnail(folder: Path, stem: str) -> str:
     small.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
     drawn = io.BytesIO()
     small.quantize(64, dither=Image.Dither.NONE).save(drawn, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(drawn.getvalue()).decode()}"
+    return data_uri("image/png", drawn.getvalue())

@@ -49,7 +49,7 @@ class Head:
 class ImageNetwork:
     """EfficientNet-lite0, trained on ImageNet: the 1,280 pooled features below its head."""
 
-    WIDTH, SIZE, MARGIN = 1280, 224, 1.15
+    SIZE, MARGIN = 224, 1.15
 
     def __init__(self, folder: Path) -> None:
         published = torch.load(folder / "efficientnet_lite0.pth", map_location="cpu", weights_only=True)
@@ -81,7 +81,7 @@ class ImageNetwork:
 class TextNetwork:
     """all-MiniLM-L6-v2: sentences to unit vectors of 384 numbers, the mean over a sentence's tokens."""
 
-    WIDTH, BATCH = 384, 64
+    BATCH = 64
 
     def __init__(self, folder: Path) -> None:
         with zipfile.ZipFile(folder / "minilm.zip") as archive:
@@ -134,7 +134,7 @@ class SpeechNetwork:
 class SoundNetwork:
     """YAMNet, trained on AudioSet: the 1,024 features below its head, the mean over windows of a second."""
 
-    WIDTH, SAMPLES = 1024, 15_600
+    SAMPLES = 15_600
 
     def __init__(self, folder: Path) -> None:
         path = folder / "yamnet.tflite"

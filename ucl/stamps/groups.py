@@ -13,8 +13,8 @@ VARIANTS = COLOURS | {"silver", "turquoise", "violet", "white", "yellow", "carto
 def group_stamps(keys: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Stamp -> group, named by its first stamp: stamps that share any key, directly or through others.
 
-    `keys` are a stamp's captions and whatever else two pictures of one thing have in common; the folder and the stem
-    without digits, colours, `mirror` and `cartoon` are added.
+    `keys` are texts whose case, articles and punctuation do not count: a stamp's captions, each behind its language,
+    and the digest of its sound. The folder and the stem without digits, colours, `mirror` and `cartoon` are added.
     """
     leader: dict[str, str] = {name: name for name in keys}
 

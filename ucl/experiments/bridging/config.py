@@ -8,7 +8,7 @@ from ucl.experiments.settings import Count, Distinct, FileName, NotNegative, Pos
 
 
 class EmbedDims(Section):
-    """Widths of the embeddings; unlike widths, as of models from different makers."""
+    """Widths of the embeddings of digits; unlike widths, as of models from different makers."""
 
     image_text: Count = Field(description="of the image-text model (CLIP's role)")
     audio_text: Count = Field(description="of the audio-text model (CLAP's role)")
@@ -68,7 +68,7 @@ class Stamps(Section):
     )
     folds: Annotated[int, Field(ge=3)] = Field(description="folds of the sound effects")
     candidates: Annotated[int, Field(ge=2)] = Field(description="candidates a query is ranked among; in folds, all")
-    image_text: StampsTraining = Field(description="models of pictures and sounds with captions")
+    image_text: StampsTraining = Field(description="models of pictures and sounds, with captions or with each other")
     audio: StampsTraining = Field(description="models that hear speech")
 
 
@@ -114,7 +114,7 @@ class PretrainedModel(Section):
 
 
 class Media(Section):
-    """Real media and pretrained models: suites `audioset` and `folder` of `bridging` (section 6.2.1)."""
+    """Real media and pretrained models: suites `audioset`, `folder` and (its folder alone) `stamps` of `bridging`."""
 
     image_text: PretrainedModel = Field(description="model of images and texts")
     audio_text: PretrainedModel = Field(description="model of audio and texts")

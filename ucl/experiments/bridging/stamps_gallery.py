@@ -1,6 +1,5 @@
 """A page to hear words and sounds, and to see which pictures each method finds and which captions carried them."""
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ import torch
 from ucl.core.bridge import Bridge
 from ucl.experiments.bridging.stamps import Case, answers
 from ucl.files import write_text
+from ucl.reporting.document import data_uri
 from ucl.reporting.names import STAMPS_LABELS, STAMPS_PROTOCOLS
 from ucl.reporting.templates import templates
 from ucl.runtime import generator
@@ -85,12 +85,8 @@ def _picture(path: str) -> str:
     image.thumbnail((SIDE, SIDE))
     file = io.BytesIO()
     image.save(file, "JPEG", quality=80)
-    return _uri("image/jpeg", file.getvalue())
+    return data_uri("image/jpeg", file.getvalue())
 
 
 def _sound(path: str) -> str:
-    return _uri(KINDS[Path(path).suffix], Path(path).read_bytes())
-
-
-def _uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return data_uri(KINDS[Path(path).suffix], Path(path).read_bytes())

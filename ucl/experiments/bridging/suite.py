@@ -1,4 +1,4 @@
-"""TODO experiments.bridging.suite."""
+"""What a suite of `bridging` is: its items and the stores of one set of models, and the tasks that are asked of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
