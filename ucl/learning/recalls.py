@@ -10,7 +10,7 @@ from torch import Tensor
 from ucl.core.critics import CRITICS, Critic
 from ucl.core.small_groups import log_sums_of_group
 from ucl.learning.model_pairs import Embedded
-from ucl.reporting.names import MONTE_CARLO
+from ucl.reporting.keys import MONTE_CARLO
 from ucl.statistics.retrieval import expected_rank, recall_in_groups
 
 __all__ = ["Side", "method_recalls", "monte_carlo_recalls"]

@@ -8,17 +8,13 @@ __all__ = [
     "BRIDGING_LABELS",
     "METHOD_COLOURS",
     "METHOD_LABELS",
-    "MONTE_CARLO",
     "POLICY_COLOURS",
     "POLICY_LABELS",
-    "PROTOCOLS",
     "STAMPS_COLOURS",
     "STAMPS_LABELS",
     "STAMPS_PROTOCOLS",
 ]
 
-PROTOCOLS = ("published", "held_out")
-MONTE_CARLO = ("monte_carlo_unscaled", "monte_carlo", "monte_carlo_normalized")
 METHOD_COLOURS = {
     "direct": "#0072B2",
     "monte_carlo_unscaled": "#E69F00",

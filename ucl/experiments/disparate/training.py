@@ -14,7 +14,7 @@ from ucl.experiments.distilling import distilled_recalls
 from ucl.experiments.gaussian import recipe_of, sample_draws, world_of
 from ucl.learning.model_pairs import Embedded, ModelPair, train_model_pair, train_reference
 from ucl.learning.recalls import method_recalls
-from ucl.reporting.names import PROTOCOLS
+from ucl.reporting.keys import PROTOCOLS
 from ucl.statistics.retrieval import recall_in_groups
 from ucl.worlds.draws import queries_of
 

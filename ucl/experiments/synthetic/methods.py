@@ -1,6 +1,6 @@
 """The methods that `synthetic` compares, in the order of its tables."""
 
-from ucl.reporting.names import MONTE_CARLO
+from ucl.reporting.keys import MONTE_CARLO
 
 __all__ = ["METHODS", "REFERENCE"]
 

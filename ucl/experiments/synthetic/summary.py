@@ -9,7 +9,7 @@ import pandas as pd
 from ucl.experiments.synthetic.methods import METHODS, REFERENCE
 from ucl.files import digest, read_parquet
 from ucl.reporting.collected import Collected, Files, headline_of
-from ucl.reporting.names import PROTOCOLS
+from ucl.reporting.keys import PROTOCOLS
 from ucl.reporting.tracking import Run, flatten
 
 __all__ = [
