@@ -49,7 +49,7 @@ class Head:
 class ImageNetwork:
     """EfficientNet-lite0, trained on ImageNet: the 1,280 pooled features below its head."""
 
-    SIZE, MARGIN = 224, 1.15
+    SIZE, MARGIN, LARGEST = 224, 1.15, 4096
 
     def __init__(self, folder: Path) -> None:
         published = torch.load(folder / "efficientnet_lite0.pth", map_location="cpu", weights_only=True)
@@ -67,6 +67,7 @@ class ImageNetwork:
     def prepare(self, item: Any) -> Float[Tensor, "3 h w"]:
         """A picture in the middle of a white square 1.15 times as large, as the network wants its numbers."""
         picture = read_picture(item)
+        picture.thumbnail((self.LARGEST, self.LARGEST))  # the square of a long strip would not fit in memory
         side = math.ceil(self.MARGIN * max(picture.size))
         paper = Image.new("RGB", (side, side), "white")
         paper.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
