@@ -32,10 +32,10 @@ METHOD_COLOURS = {
 }
 METHOD_LABELS = {
     "direct": "Direct",
-    "monte_carlo_unscaled": "Monte Carlo, no scale",
-    "monte_carlo": "Monte Carlo",
-    "monte_carlo_normalized": "Monte Carlo, normalised",
-    "ground_truth": "Ground truth (A–C model)",
+    "monte_carlo_unscaled": "LogSumExp, no scale",
+    "monte_carlo": "LogSumExp",
+    "monte_carlo_normalized": "LogSumExp, normalised",
+    "ground_truth": "A–C model",
     "bayes": "Bayes (exact)",
     "bayes_assuming_independence": "Bayes under Assumption 1",
     "chance": "Chance",
@@ -70,7 +70,7 @@ BRIDGING_LABELS = {
     "distilled_disparate": "Two models, distilled",
     "direct_joint": "Joint model, direct",
     "monte_carlo_joint": "Joint model, LogSumExp",
-    "ground_truth": "Trained on the pair (ground truth)",
+    "ground_truth": "Trained on the pair",
     "direct_joint_paired": "ImageBind role, trained on the pair",
 }
 # The suite `stamps`: what can be asked of two models that were never trained together, then what bounds it.

@@ -64,5 +64,5 @@ def _parts(ax: Axes, means: pd.DataFrame) -> None:
         color=METHOD_COLOURS["monte_carlo_normalized"],
         label="this bridge adds",
     )
-    ax.set(title="loss of normalised Monte Carlo", ylabel="Recall@1 below Bayes")
+    ax.set(title="loss of normalised LogSumExp", ylabel="Recall@1 below Bayes")
     ax.legend(loc="upper left", fontsize=8)

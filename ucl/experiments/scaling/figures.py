@@ -1,4 +1,4 @@
-"""Figures of `scaling`, in the layout of the paper's Fig. 5: recall and effective sample size, and standard error."""
+"""Figures of `scaling`: recall, as in the paper's Fig. 5, and standard errors with effective sample sizes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +17,9 @@ __all__ = ["draw"]
 
 COLOURS = {"uniform": "#E69F00", "real": "#D55E00", "real_normalized": "#CC79A7"}
 LABELS = {
-    "uniform": "Monte Carlo, uniform bank",
-    "real": "Monte Carlo, real bank",
-    "real_normalized": "Monte Carlo, real bank, normalised",
+    "uniform": "LogSumExp, uniform bank",
+    "real": "LogSumExp, real bank",
+    "real_normalized": "LogSumExp, real bank, normalised",
     "direct": "Direct",
     "closed_form": "Closed form (Lemma 2)",
     "ground_truth": "Exact scorer",
@@ -44,60 +44,60 @@ def draw_table(table: pd.DataFrame, folder: str | Path, candidates: int, trials:
         save_figure(_errors(table), folder / "scaling_error")
 
 
-def _panels(table: pd.DataFrame) -> tuple[Figure, dict[str, Axes]]:
+def _panels(table: pd.DataFrame, rows: int, height: float) -> tuple[Figure, dict[str, list[Axes]]]:
+    """A column per model."""
     models = list(table["model"].unique())
-    figure, axes = plt.subplots(1, len(models), figsize=(4.4 * len(models), 3.9), sharey=True, squeeze=False)
-    for ax, model in zip(axes[0], models, strict=True):
-        ax.set(title=model, xlabel="samples in the bank", xscale="log")
-    return figure, dict(zip(models, axes[0], strict=True))
+    figure, axes = plt.subplots(
+        rows, len(models), figsize=(4.4 * len(models), height), sharex=True, sharey="row", squeeze=False
+    )
+    for model, column in zip(models, axes.T, strict=True):
+        column[0].set(title=model, xscale="log")
+        column[-1].set_xlabel("samples in the bank")
+    return figure, dict(zip(models, map(list, axes.T), strict=True))
 
 
 def _recall(table: pd.DataFrame, candidates: int, note: str) -> Figure:
-    figure, panels = _panels(table)
+    figure, panels = _panels(table, 1, 3.9)
     handles = {}
-    for index, (model, ax) in enumerate(panels.items()):
+    for model, (ax,) in panels.items():
         rows = table[table["model"] == model]
-        second = ax.twinx()
-        second.grid(visible=False)
-        second.spines["right"].set_visible(True)
-        second.set(yscale="log")
         for bank in COLOURS:
             part = rows[rows["method"] == bank]
             low, high = part["recall_at_1"] - part["ci95"], part["recall_at_1"] + part["ci95"]
             ax.fill_between(part["samples"], low, high, color=COLOURS[bank], alpha=0.2, linewidth=0)
             handles[LABELS[bank]] = ax.plot(part["samples"], part["recall_at_1"], color=COLOURS[bank])[0]
-            if bank != "real_normalized":  # the same weights, hence the same effective sample size
-                (line,) = second.plot(part["samples"], part["effective_samples"], color=COLOURS[bank], linewidth=1.1)
-                line.set_linestyle((0, (1, 1.5)))
-                handles[f"Effective samples, {bank} bank (right axis)"] = line
         for method, (colour, dashes) in LINES.items():
             part = rows[rows["method"] == method]
             if len(part):
                 handles[LABELS[method]] = ax.axhline(part["recall_at_1"].iloc[0], color=colour, linestyle=dashes)
         ax.set(ylim=(0, 1.02))
-        if index == 0:
-            ax.set_ylabel(f"Recall@1 among {candidates}")
-        if index == len(panels) - 1:
-            second.set_ylabel("median effective sample size")
+    next(iter(panels.values()))[0].set_ylabel(f"Recall@1 among {candidates}")
     figure.suptitle(note, fontsize=9)
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 
 def _errors(table: pd.DataFrame) -> Figure:
-    figure, panels = _panels(table)
-    for model, ax in panels.items():
-        for bank in COLOURS:
-            part = table[(table["model"] == model) & (table["method"] == bank) & (table["samples"] > 1)]
-            ax.plot(part["samples"], part["standard_error"], color=COLOURS[bank], label=LABELS[bank])
+    """Standard errors above the effective sample sizes that they follow from."""
+    figure, panels = _panels(table, 2, 5.6)
+    for model, (errors, sizes) in panels.items():
+        for bank, colour in COLOURS.items():
+            part = table[(table["model"] == model) & (table["method"] == bank)]
+            if bank != "real_normalized":  # the same weights, hence the same effective sample size
+                sizes.plot(part["samples"], part["effective_samples"], color=colour)
+            part = part[part["samples"] > 1]
+            errors.plot(part["samples"], part["standard_error"], color=colour, label=LABELS[bank])
             last = part.iloc[-1]
-            guide = last["standard_error"] * (part["samples"] / last["samples"]) ** -0.5
+            ends = part.loc[part["samples"] * 100 >= last["samples"], "samples"]
+            guide = last["standard_error"] * (ends / last["samples"]) ** -0.5
             label = "slope −1/2 from the last point"
-            ax.plot(part["samples"], guide, color=COLOURS[bank], linestyle=":", linewidth=0.9, label=label)
-        ax.set(yscale="log")
+            errors.plot(ends, guide, color=colour, linestyle=":", linewidth=0.9, label=label)
+        errors.set(yscale="log")
+        sizes.set(yscale="log")
     first = next(iter(panels.values()))
-    first.set_ylabel("median standard error of a score (nats)")
-    handles, labels = first.get_legend_handles_labels()
+    first[0].set_ylabel("median standard error (nats)")
+    first[1].set_ylabel("median effective sample size")
+    handles, labels = first[0].get_legend_handles_labels()
     shown = dict(zip(labels, handles, strict=True))
     figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=2, fontsize=8)
     return figure
