@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from ucl.reporting.collected import Files
 from ucl.reporting.names import METHOD_COLOURS
@@ -92,8 +93,9 @@ def _errors(table: pd.DataFrame) -> Figure:
             guide = last["standard_error"] * (ends / last["samples"]) ** -0.5
             label = "slope −1/2 from the last point"
             errors.plot(ends, guide, color=colour, linestyle=":", linewidth=0.9, label=label)
-        errors.set(yscale="log")
-        sizes.set(yscale="log")
+        for ax in (errors, sizes):
+            ax.set(yscale="log")
+            ax.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_locator=NullLocator())
     first = next(iter(panels.values()))
     first[0].set_ylabel("median standard error (nats)")
     first[1].set_ylabel("median effective sample size")
