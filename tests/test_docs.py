@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 import torch
@@ -238,9 +240,45 @@ def test_the_examples_of_the_check_find_what_is_wrong() -> None:
 
 @pytest.mark.filterwarnings("ignore::ucl.distilled.report.WeakStudentWarning")  # of noise there is little to learn
 def test_the_examples_of_the_distilled_bridge_agree() -> None:
-    names = run_examples("distilled.md", 4)
-    assert names["found"].ids == names["again"].ids
+    names = run_examples("distilled.md", 5)
+    assert names["found"].ids == names["again"].ids == names["parts"].ids
     assert set(names["best"]) == set(np.asarray(names["found"].indices)[0])
+
+
+@pytest.mark.filterwarnings("ignore::ucl.distilled.report.WeakStudentWarning")
+@pytest.mark.parametrize("page", ["distilled.md", "cluster.md"])
+def test_the_commands_of_an_index_in_shards_answer_as_one_index(page: str, monkeypatch, capsys) -> None:
+    columns = pa.FixedSizeListArray.from_arrays(pa.array(embeddings(0, 300, 8).ravel()), 8)
+    for name in ("b", "c", "queries"):
+        pq.write_table(pa.table({"id": [f"{name}{i}" for i in range(300)], "x": columns}), f"{name}.parquet")
+    np.save("queries.npy", embeddings(0, 300, 8))
+    scales = ["--ab-scale", "18.6", "--bc-scale", "100"]
+    words = ["c.parquet", "c.parquet", "--bank", "b.parquet", *scales, "--steps", "20", "--out", "student.safetensors"]
+    assert run(monkeypatch, "distill", *words) == 0
+    assert run(monkeypatch, "bank", "build", "b.parquet", *scales, "--out", "bank") == 0
+    assert run(monkeypatch, "index", "build", "student.safetensors", "c.parquet", "--out", "whole") == 0
+    section = (DOCS / page).read_text("utf-8").partition("## An index in shards")[2].partition("\n## ")[0]
+    searches = 0
+    for line in re.findall(r"^ {4}((?:ucl|sbatch) .*)$", section, re.MULTILINE):
+        for words in jobs(line):
+            capsys.readouterr()
+            assert run(monkeypatch, *words) == 0
+            if words[0] == "search":
+                found, searches = capsys.readouterr().out, searches + 1
+                kept = [word for i, word in enumerate(words) if "--candidates" not in words[max(0, i - 1) : i + 1]]
+                assert run(monkeypatch, *kept, "--candidates", "whole") == 0
+                assert found == capsys.readouterr().out
+    assert searches
+
+
+def jobs(line: str) -> list[list[str]]:
+    """The words after `ucl` of a command, or of all jobs of an array."""
+    words = shlex.split(line)
+    if words[0] == "ucl":
+        return [words[1:]]
+    first, last = re.fullmatch(r"--array=(\d+)-(\d+)", words[1]).groups()
+    numbers = range(int(first), int(last) + 1)
+    return [shlex.split(words[3].replace("$SLURM_ARRAY_TASK_ID", str(number)))[1:] for number in numbers]
 
 
 def test_the_examples_of_the_maze_leave_walks_and_an_animation(tmp_path: Path) -> None:

@@ -60,6 +60,47 @@ def test_from_samples_to_answers(arrays, monkeypatch, capsys) -> None:
     assert np.allclose(vectors, student.embed_c(arrays["c"]), atol=1e-6)
 
 
+def test_an_index_in_shards_answers_as_one(arrays, monkeypatch, capsys) -> None:
+    assert run(monkeypatch, "distill", "a.npy", "c.npy", *BANK, "--steps", "10", "--out", "s.safetensors") == 0
+    build = ["index", "build", "s.safetensors", "c.parquet"]
+    assert run(monkeypatch, *build, "--out", "whole") == 0
+    for i in (3, 1, 4, 2):
+        capsys.readouterr()
+        assert run(monkeypatch, *build, "--shard", f"{i}/4", "--out", f"index/{i}", "--json") == 0
+        about = json.loads(capsys.readouterr().out)
+        assert (about["vectors"], about["shard"], about["out"]) == (13 if i % 2 == 0 else 12, f"{i}/4", f"index/{i}")
+    one_by_one = [word for i in (2, 4, 1, 3) for word in ("--candidates", f"index/{i}")]
+    for options in (["-k", "3"], ["-k", "3", *BANK]):
+        said = []
+        for given in (["--candidates", "whole"], ["--candidates", "index"], one_by_one):
+            assert run(monkeypatch, "search", "a.npy", *given, *options, "--json") == 0
+            said.append([json.loads(line) for line in capsys.readouterr().out.splitlines()])
+        assert len(said[0]) == 40
+        for answers in said[1:]:
+            for own, expected in zip(answers, said[0], strict=True):
+                assert own["candidates"] == expected["candidates"]
+                assert own["scores"] == pytest.approx(expected["scores"], abs=1e-4)
+
+
+def test_mistakes_with_shards_are_one_line(arrays, monkeypatch, capsys) -> None:
+    assert run(monkeypatch, "distill", "a.npy", "c.npy", *BANK, "--steps", "10", "--out", "s.safetensors") == 0
+    build = ["index", "build", "s.safetensors", "c.npy"]
+    assert run(monkeypatch, *build, "--shard", "1/2", "--out", "index/1") == 0
+    capsys.readouterr()
+    for words, message in {
+        ("search", "a.npy", "--candidates", "index"): "must make up all candidates: 2/2 missing; give all 2",
+        ("search", "a.npy", "--candidates", "index/1", "--candidates", "index/1"): "both 1/2; give it once",
+        ("search", "a.npy", "--candidates", "index/1", "--candidates", "c.parquet"): "is for the shards of an index",
+        (*build, "--shard", "1/2", "--out", "v.parquet"): "--shard is of an index: got v.parquet",
+        (*build, "--shard", "3/2", "--out", "index/3"): "--shard must be I/N",
+        (*build, "--shard", "1/51", "--out", "index/3"): "with count at most 50",
+    }.items():
+        assert run(monkeypatch, *words) == 2
+        told = capsys.readouterr().err
+        assert message in told
+        assert told.count("\n") == 1
+
+
 def test_mistakes_are_one_line(arrays, monkeypatch, capsys) -> None:
     assert run(monkeypatch, "distill", "a.npy", "c.npy", *BANK, "--out", "s.pt") == 2
     assert capsys.readouterr().err == "ucl: --out must end in .safetensors: got s.pt\n"

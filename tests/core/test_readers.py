@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from ucl import Bank, Bridge, Cosine, InputError
 from ucl.core.parquet import ParquetRows
-from ucl.core.readers import as_rows
+from ucl.core.readers import as_rows, concatenate, rows_between
 
 N, D = 23, 4
 
@@ -293,6 +293,29 @@ def test_one_parquet_bank_is_scored_from_several_threads(tmp_path, monkeypatch) 
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_several_files_below_one_another_are_taken_from_by_row_number(tmp_path) -> None:
+    x = draw(n=60)
+    np.save(tmp_path / "x.npy", x)
+    parquet(tmp_path / "x.parquet", x=lists(x))
+    parts = [rows_between(as_rows(tmp_path / "x.npy", "a"), 5, 17), as_rows(tmp_path / "x.parquet", "b")]
+    held = concatenate([*parts, rows_between(concatenate(parts), 10, 14)])
+    expected = np.concatenate([x[5:17], x, np.concatenate([x[5:17], x])[10:14]])
+    index = np.random.default_rng(1).integers(0, len(expected), 200)
+    assert np.array_equal(held.take(index).numpy(), expected[index])
+    assert np.array_equal(held.read(0, len(held)).numpy(), expected)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, N), (7, 14), (3, 9), (20, N), (13, 14)])
+def test_ids_of_some_rows_are_read_without_the_others(tmp_path, start, stop) -> None:
+    ids = [f"row {i}" for i in range(N)]
+    parquet(tmp_path / "x.parquet", id=ids, x=lists(draw()))
+    np.savez(tmp_path / "x.npz", id=np.array(ids), x=draw())
+    for name in ("x.parquet", "x.npz:x"):
+        assert as_rows(tmp_path / name, "x").ids_between(start, stop).to_pylist() == ids[start:stop]
+    np.save(tmp_path / "x.npy", draw())
+    assert as_rows(tmp_path / "x.npy", "x").ids_between(start, stop) is None
 
 
 def test_arrays_that_are_more_than_their_numbers_are_refused() -> None:

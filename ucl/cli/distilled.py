@@ -68,12 +68,19 @@ def build(
     c: Annotated[str, typer.Argument(metavar="C", help=f"Candidates. {FILES} Ids of the file are kept.")],
     out: Annotated[Path, typer.Option(help="A folder: an index for `ucl search`; FILE.parquet: vectors.")],
     side: Annotated[str, typer.Option(help="Whose vectors a .parquet gets: c or a.")] = "c",
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Only the I-th of N parts of C, as 3/16; `ucl search` takes all of them."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Embed candidates and index them, or write their vectors as Parquet (id, vector; the scale in the metadata).
 
+    With --shard it reads and indexes one part of the candidates; `ucl search` wants all parts.
+
     Example: ucl index build s.safetensors c.parquet --out index/
     """
+    from ucl.cli import inputs
     from ucl.cli.paths import check_apart
     from ucl.core.readers import as_rows
     from ucl.distilled.student import Student
@@ -83,10 +90,18 @@ def build(
     check_apart(out, student, c)
     if side not in ("a", "c") or (side == "a" and out.suffix != ".parquet"):
         raise InputError(f"--side must be c, or a where a .parquet is written: got {side} for {out}")
+    number = inputs.shard(shard)
+    if number is not None and out.suffix == ".parquet":
+        raise InputError(f"--shard is of an index: got {out}, a table of vectors; name a folder, or leave --shard out")
     loaded, rows = Student.load(student), as_rows(c, "c")
+    vectors = len(rows)
     if out.suffix == ".parquet":
         write_vectors(loaded, side, rows, out)
     else:
-        loaded.index(rows).save(out)
-    about = {"vectors": len(rows), "width": loaded.width, "scale": loaded.scale, "out": str(out)}
-    typer.echo(json.dumps(about) if as_json else f"{len(rows)} vectors of width {loaded.width}: {out}")
+        index = loaded.index(rows, shard=number)
+        index.save(out)
+        vectors = len(index)
+    about = {"vectors": vectors, "width": loaded.width, "scale": loaded.scale, "out": str(out)}
+    about |= {} if number is None else {"shard": inputs.shard_name(number)}
+    part = "" if number is None else f", shard {inputs.shard_name(number)} of {len(rows)}"
+    typer.echo(json.dumps(about) if as_json else f"{vectors} vectors of width {loaded.width}{part}: {out}")

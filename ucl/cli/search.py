@@ -26,7 +26,13 @@ def search(
             help="A picture, a sound, a folder of them, or a .txt of texts, a line each; for an index also embeddings.",
         ),
     ],
-    candidates: Annotated[str, typer.Option(help="What `ucl embed` wrote, or a folder that `ucl index build` wrote.")],
+    candidates: Annotated[
+        list[str],
+        typer.Option(
+            help="What `ucl embed` wrote, or the folder of an index; of one in shards the folder that holds them, or "
+            "the option again for each."
+        ),
+    ],
     bank: Annotated[
         str | None,
         typer.Option(help="B as the query's model embeds it, or a built bank; an index left without: its own order."),
@@ -57,12 +63,12 @@ def search(
     from ucl.cli.paths import check_apart
     from ucl.core.bridge import Bridge
 
-    indexed, embedded = Path(candidates).is_dir(), inputs.holds_embeddings(query)
+    indexed, embedded = all(Path(one).is_dir() for one in candidates), inputs.holds_embeddings(query)
     _check(query, candidates, bank, html, indexed, embedded)
     if html is not None:
-        check_apart(html, query, candidates, bank, bank_for_c)
+        check_apart(html, query, *candidates, bank, bank_for_c)
     built = None if bank is None else inputs.bank(bank, bank_for_c)
-    known = None if indexed else inputs.rows(candidates, "candidates")
+    known = None if indexed else inputs.rows(candidates[0], "candidates")
     if built is not None and known is not None:
         inputs.told(known, built.for_c)  # before a model is loaded
     asked = _embed(query, built, device) if built is not None and not embedded else None
@@ -75,20 +81,25 @@ def search(
         _from_store(asked, bridge, known, k, html, device, as_json, progress)
     else:
         names = inputs.names(rows) if asked is None else [item.name for item in asked.items]
-        _from_index(Path(candidates), bridge, rows, names, k, rerank, as_json)
+        _from_index(candidates, bridge, rows, names, k, rerank, as_json)
 
 
-def _check(query: str, candidates: str, bank: str | None, html: Path | None, indexed: bool, embedded: bool) -> None:
+def _check(
+    query: str, candidates: list[str], bank: str | None, html: Path | None, indexed: bool, embedded: bool
+) -> None:
     """Raise where what is given does not make a search."""
     from ucl.cli.paths import file_of
     from ucl.errors import InputError
 
-    if not file_of(candidates).exists():
-        raise InputError(f"no such file or folder: {candidates}; expected what `ucl embed` or `ucl index build` wrote")
+    for one in candidates:
+        if not file_of(one).exists():
+            raise InputError(f"no such file or folder: {one}; expected what `ucl embed` or `ucl index build` wrote")
+    if len(candidates) > 1 and not indexed:
+        raise InputError(f"--candidates more than once is for the shards of an index: got {', '.join(candidates)}")
     if indexed and html is not None:
-        raise InputError(f"--html needs candidates that `ucl embed` wrote: got the index {candidates}")
+        raise InputError(f"--html needs candidates that `ucl embed` wrote: got the index {candidates[0]}")
     if embedded and not indexed:
-        raise InputError(f"{query} holds embeddings: use `ucl retrieve {query} {candidates} --bank ...`")
+        raise InputError(f"{query} holds embeddings: use `ucl retrieve {query} {candidates[0]} --bank ...`")
     if bank is None and not embedded:
         raise InputError(
             f"--bank is missing: it says which model embeds {query}; give texts that both models embedded (`ucl "
@@ -138,7 +149,7 @@ def _from_store(
 
 
 def _from_index(
-    index: Path, bridge: "Bridge | None", rows: "Rows", names: list[Any], k: int, rerank: int, as_json: bool
+    index: list[str], bridge: "Bridge | None", rows: "Rows", names: list[Any], k: int, rerank: int, as_json: bool
 ) -> None:
     """Answers from an index: found by the student, put in order by the bridge where there is one."""
     from ucl.distilled.student import Index

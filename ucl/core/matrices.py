@@ -33,14 +33,16 @@ class Rows(ABC):
     """A matrix of floating-point numbers that is read a block of rows at a time, by several threads if need be.
 
     `in_memory` says that reading costs nothing; `dtype` is float64 where the numbers are, else float32; `path` is the
-    file they come from, if any, and `metadata` what that says of itself under keys that begin with `ucl.`. Rows from a
-    file are checked the first time they are read: NaN and infinity are an `InputError` with file and row.
+    file they come from, if any, `key` which of its arrays or columns, and `metadata` what it says of itself under keys
+    that begin with `ucl.`. Rows from a file are checked the first time they are read: NaN and infinity are an
+    `InputError` with file and row.
     """
 
     name: str
     shape: tuple[int, int]
     dtype: torch.dtype
     path: str = ""
+    key: str = ""
     metadata: Mapping[str, str] = MappingProxyType({})
     in_memory = False
     _sound = 0  # leading rows that are known to be finite
@@ -56,6 +58,11 @@ class Rows(ABC):
     def ids(self) -> pa.Array | None:
         """What the file calls each row; None where it has no ids."""
         return None
+
+    def ids_between(self, start: int, stop: int) -> pa.Array | None:
+        """What the file calls the rows `start` to `stop`; None where it has no ids."""
+        ids = self.ids()
+        return None if ids is None else ids.slice(start, stop - start)
 
     def read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
         """Rows `start` to `stop`, in `dtype`."""
@@ -125,12 +132,12 @@ def in_order_of(first: Rows, second: Rows) -> Rows:
     return _Reordered(second, pc.index_in(ours, theirs).to_numpy().astype(np.int64))
 
 
-def plain_ids(column: pa.Array | pa.ChunkedArray, rows: Rows) -> pa.Array:
-    """Ids in one of few kinds, so that two libraries' ways of writing them compare: strings, or int64, or as it is."""
+def plain_ids(column: pa.Array | pa.ChunkedArray, rows: Rows, count: int) -> pa.Array:
+    """Ids of `count` rows in one of few kinds, so that two ways to write them compare: strings, int64, or as it is."""
     ids = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_dictionary(ids.type):
         ids = ids.dictionary_decode()
-    if pa.types.is_nested(ids.type) or len(ids) != len(rows):
+    if pa.types.is_nested(ids.type) or len(ids) != count:
         raise InputError(f"{rows.name}: `id` of {rows.path} must be one id a row: got {len(ids)} of {ids.type}")
     return _one_kind(ids)
 
@@ -235,3 +242,13 @@ class _SomeRows(_Through):
             if max(start, low) < min(stop, high):
                 pieces.append(part.read(first + max(start, low) - low, first + min(stop, high) - low))
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+    def _take(self, index: Int64[np.ndarray, " m"]) -> Float[Tensor, "m d"]:
+        order = np.argsort(index, kind="stable")
+        ordered = index[order]
+        cuts = np.searchsorted(ordered, self.offsets)
+        pieces = []
+        for part, first, offset, low, high in zip(self.parts, self.first, self.offsets, cuts, cuts[1:], strict=False):
+            if low < high:
+                pieces.append(part.take(ordered[low:high] - offset + first))
+        return torch.cat(pieces)[torch.from_numpy(np.argsort(order))]

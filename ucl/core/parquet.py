@@ -38,6 +38,7 @@ class ParquetRows(Rows):
         schema = self.file.schema_arrow
         self.metadata = _own_metadata(schema)
         self.list_column, self.columns = _columns(schema, key, f"{name}: {path}")
+        self.key = self.list_column or ""
         kinds = [_item(schema.field(c).type) or schema.field(c).type for c in self.columns]
         self.dtype = torch.float64 if pa.float64() in kinds else torch.float32
         metadata = self.file.metadata
@@ -51,23 +52,33 @@ class ParquetRows(Rows):
         check_matrix(self.shape, str(kinds[0]), True, name)
 
     def ids(self) -> pa.Array | None:
+        return self.ids_between(0, len(self))
+
+    def ids_between(self, start: int, stop: int) -> pa.Array | None:
         if ID not in self.file.schema_arrow.names or self.list_column == ID:
             return None
         try:
+            groups = self._groups(start, stop)
             with self.lock:
-                column = self.file.read(columns=[ID]).column(ID)
+                column = self.file.read_row_groups(groups, columns=[ID]).column(ID)
         except (OSError, pa.ArrowException, MemoryError) as error:
             raise self._unreadable(error) from None
-        return plain_ids(column, self)
+        own = column.slice(start - int(self.starts[groups[0]]), stop - start)
+        return plain_ids(own, self, stop - start)
 
     def _read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
         values = self._empty(stop - start)
         with self.lock:
-            for group in np.flatnonzero((self.starts[:-1] < stop) & (self.starts[1:] > start)):
+            for group in self._groups(start, stop):
                 first = self.starts[group]
                 low, high = max(start, first), min(stop, self.starts[group + 1])
-                values[low - start : high - start] = self._load(int(group))[low - first : high - first]
+                values[low - start : high - start] = self._load(group)[low - first : high - first]
         return torch.from_numpy(values)
+
+    def _groups(self, start: int, stop: int) -> list[int]:
+        """The row groups that hold rows `start` to `stop`."""
+        groups: list[int] = np.flatnonzero((self.starts[:-1] < stop) & (self.starts[1:] > start)).tolist()
+        return groups
 
     def _take(self, index: Int64[np.ndarray, " m"]) -> Float[Tensor, "m d"]:
         with self.copying:

@@ -105,12 +105,12 @@ class _ArchiveRows(_ArrayRows):
                 ids = pa.array(archive[ID])
         except Exception as error:
             raise InputError(f"{self.name}: cannot read `id` of {self.path}: {one_line(error)}") from None
-        return plain_ids(ids, self)
+        return plain_ids(ids, self, len(self))
 
 
 class _SafetensorsRows(Rows):
     def __init__(self, path: str, key: str, name: str) -> None:
-        self.name, self.path = name, path
+        self.name, self.path, self.key = name, path, key
         with safe_open(path, framework="pt") as file:
             self.tensor: Tensor = file.get_tensor(key)  # memory-mapped: nothing is read yet
             self.id_tensor = file.get_tensor(ID) if ID in file.keys() and key != ID else None  # noqa: SIM118
@@ -125,7 +125,7 @@ class _SafetensorsRows(Rows):
         return self.tensor[torch.from_numpy(index)].to(self.dtype)
 
     def ids(self) -> pa.Array | None:
-        return None if self.id_tensor is None else plain_ids(pa.array(self.id_tensor.tolist()), self)
+        return None if self.id_tensor is None else plain_ids(pa.array(self.id_tensor.tolist()), self, len(self))
 
 
 def _open(source: str, name: str) -> Rows:

@@ -1,5 +1,6 @@
 """The exact bridge's order of what an index found."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,8 @@ from tqdm import trange
 from ucl.core.bridge import Bridge
 from ucl.core.precision import full_precision
 from ucl.core.pruned import Pruning
-from ucl.core.readers import Rows
+from ucl.core.readers import Rows, as_rows, concatenate
+from ucl.errors import InputError
 
 __all__ = ["TOLERANCE", "Reranker", "Survey"]
 
@@ -23,7 +25,7 @@ ROWS = 2**14  # candidates read at a time
 class Survey:
     """What one pass over a bridge's bank says of every candidate (`ucl.core.pruned`): [N, 2], and of which bridge."""
 
-    values: np.ndarray
+    values: Rows
     bridge: str  # the B-C critic and the bank's fingerprint
 
     @staticmethod
@@ -34,7 +36,20 @@ class Survey:
             rows = candidates.read(start, min(start + ROWS, len(candidates)))
             with full_precision(rows.device):
                 parts.append(pruning.survey(rows).cpu().numpy())
-        return Survey(np.concatenate(parts), bridge.candidates_key())
+        return Survey(as_rows(np.concatenate(parts), "survey"), bridge.candidates_key())
+
+    @staticmethod
+    def joined(surveys: Sequence["Survey | None"]) -> "Survey | None":
+        """Of the shards of all candidates; InputError where they are of several bridges, or only some were made."""
+        made = [survey for survey in surveys if survey is not None]
+        if not made:
+            return None
+        if len(made) < len(surveys) or len({survey.bridge for survey in made}) > 1:
+            raise InputError(
+                f"shards to search must be built with one bridge or with none: got {len(made)} of {len(surveys)} with "
+                f"{len({survey.bridge for survey in made})} bridges; build all of them alike"
+            )
+        return Survey(concatenate([survey.values for survey in made]), made[0].bridge)
 
 
 class Reranker:
@@ -66,7 +81,7 @@ class Reranker:
     def _score(self, query: Tensor, rows: Tensor, own: Tensor, k: int) -> Float[Tensor, " m"]:
         if self.pruning is None:
             return torch.as_tensor(self.bridge.score(query, rows, progress=False).scores)[0].double()
-        known = None if self.survey is None else torch.from_numpy(self.survey.values[np.asarray(own)])
+        known = None if self.survey is None else self.survey.values.take(np.asarray(own))
         with full_precision(query.device):
             scores, bound, _ = self.pruning.score(query, self.pruning.ready(rows, known), best=k)
         return scores.where(bound <= self.tolerance, -torch.inf)

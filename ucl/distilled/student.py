@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,21 +12,22 @@ import torch
 from torch import Tensor
 
 from ucl.core.bridge import Bridge
+from ucl.core.fingerprint import fingerprint
 from ucl.core.prepared import opened
-from ucl.core.readers import Rows, as_rows
+from ucl.core.readers import as_rows, concatenate, rows_between
 from ucl.distilled import nearest
+from ucl.distilled.index_folder import STUDENT, IndexPart, describe, folders_of, read_part, shard_in, write_part
 from ucl.distilled.report import Report
 from ucl.distilled.reranking import TOLERANCE, Reranker, Survey
+from ucl.distilled.shards import Shard, in_order, mark
 from ucl.distilled.towers import SIDES, Towers
 from ucl.errors import InputError
 from ucl.extras import needs
-from ucl.files import digest, read_json, replacing, write_json
 from ucl.tensors import write_tensors
 
 __all__ = ["Found", "Index", "Student"]
 
-FORMAT, INDEX_FORMAT = "ucl-student-1", "ucl-index-2"
-FILES = ("vectors.faiss", "candidates.npy", "student.safetensors", "ids.json", "survey.npy")  # of an index
+FORMAT = "ucl-student-1"
 ROWS = 2**14  # embedded at a time
 
 
@@ -66,12 +68,26 @@ class Student:
         """The grid [n, k] of log ratios up to a constant."""
         return self.scale * self.embed_a(a) @ self.embed_c(c).T
 
-    def index(self, c: Any, ids: Sequence[Any] | None = None, *, bridge: Bridge | None = None) -> "Index":
+    def index(
+        self,
+        c: Any,
+        ids: Sequence[Any] | None = None,
+        *,
+        bridge: Bridge | None = None,
+        shard: tuple[int, int] | None = None,
+    ) -> "Index":
         """An index of candidates [k, d2] for `search`; ids are those of the file if it has some. Needs FAISS.
 
         The bridge, where there is one, is asked once about every candidate, so that reranking reads little of its bank.
+        With `shard` (i, n) it is one of the i-th of n parts of the candidates, and reads no others: to be saved, and
+        opened with all of them (`Index.open`). `ids` are still those of all candidates.
         """
-        return Index.build(self, c, ids, bridge or self.bridge)
+        return Index.build(self, c, ids, bridge or self.bridge, shard)
+
+    def fingerprint(self) -> str:
+        """Digest of its shape and of the numbers it has learned."""
+        learned = torch.cat([numbers.flatten() for numbers in self.towers.state_dict().values()]).cpu()
+        return f"{self.towers.inputs} {self.hidden} {self.width} {fingerprint(learned[None])}"
 
     def save(self, path: str | Path) -> None:
         """Write as sealed safetensors."""
@@ -115,39 +131,47 @@ class Found(NamedTuple):
 class Index:
     """`student.index(c, ids=...)`: C's embeddings, their student vectors in FAISS, and the bridge that reranks.
 
-    `survey` is what that bridge's bank says of every candidate (None: not asked).
+    `parts` are what it was made from: one that holds all candidates, or the shards of them in their order.
 
-    Raises MissingExtraError without FAISS (`pip install 'ucl[index]'`).
+    Raises InputError where shards do not go together, MissingExtraError without FAISS (`pip install 'ucl[index]'`).
     """
 
-    def __init__(
-        self,
-        student: Student,
-        vectors: Any,
-        candidates: Rows,
-        ids: Sequence[Any] | None,
-        bridge: Bridge | None,
-        survey: Survey | None = None,
-    ) -> None:
-        self.student, self.vectors, self.candidates, self.ids, self.bridge = student, vectors, candidates, ids, bridge
-        self.survey = survey
+    def __init__(self, student: Student, parts: Sequence[IndexPart], bridge: Bridge | None) -> None:
+        self.student, self.parts, self.bridge = student, parts, bridge
+        self.candidates = concatenate([part.candidates for part in parts])
+        named = [part.ids for part in parts if part.ids is not None]
+        if len(named) not in (0, len(parts)):
+            raise InputError(f"shards to search must all have ids, or none: got {len(named)} of {len(parts)} with ids")
+        self.ids = list(chain(*named)) if named else None
+        self.survey = Survey.joined([part.survey for part in parts])
         self._reranker: Reranker | None = None  # of the last search
 
     def __len__(self) -> int:
         return len(self.candidates)
 
     @staticmethod
-    def build(student: Student, c: Any, ids: Sequence[Any] | None = None, bridge: Bridge | None = None) -> "Index":
-        """Embed candidates [k, d2] (an array or a file, read a block at a time) and index them."""
+    def build(
+        student: Student,
+        c: Any,
+        ids: Sequence[Any] | None = None,
+        bridge: Bridge | None = None,
+        shard: tuple[int, int] | None = None,
+    ) -> "Index":
+        """Embed candidates [k, d2] (an array or a file, read a block at a time), or a shard of them, and index them."""
         needs("index", "faiss")
-        candidates = as_rows(c, "c")
-        if ids is None and (named := candidates.ids()) is not None:
+        every = as_rows(c, "c")
+        if ids is not None and len(ids) != len(every):
+            raise InputError(f"ids must name every candidate: got {len(ids)} ids for {len(every)} rows")
+        own = None if shard is None else Shard(*shard, len(every), mark(every), student.fingerprint())
+        start, stop = (0, len(every)) if own is None else own.range
+        if ids is None and (named := every.ids_between(start, stop)) is not None:
             ids = named.to_pylist()
-        if ids is not None and len(ids) != len(candidates):
-            raise InputError(f"ids must name every candidate: got {len(ids)} ids for {len(candidates)} rows")
+        elif ids is not None:
+            ids = list(ids[start:stop])
+        candidates = every if own is None else rows_between(every, start, stop)
         vectors = np.ascontiguousarray(np.asarray(student.embed_c(candidates)), dtype=np.float32)
         survey = None if bridge is None else Survey.of(bridge, candidates, sys.stderr.isatty())
-        return Index(student, nearest.made(vectors), candidates, None if ids is None else list(ids), bridge, survey)
+        return Index(student, [IndexPart(nearest.made(vectors, len(every)), candidates, ids, survey, own)], bridge)
 
     def search(
         self, a: Any, k: int = 10, *, rerank: int = 5000, bridge: Bridge | None = None, tolerance: float = TOLERANCE
@@ -156,7 +180,9 @@ class Index:
 
         With `rerank` 0 the student's own order and scores are given. `tolerance` in nats is that of `Bridge.score`.
         With 0, or for a bridge that normalises and is not the one the index was built with, scores are exact.
+        Over shards the answers are those of one index; each shard looks into its own lists, where it has lists.
         """
+        self._check_whole()
         bridge = bridge or self.bridge
         depth = min(len(self), max(k, rerank))
         if not 1 <= k <= len(self):
@@ -175,46 +201,35 @@ class Index:
 
     def save(self, folder: str | Path) -> None:
         """Write a folder: vectors, candidates, student and ids, and their digests; `open` maps it into memory."""
-        import faiss
-
-        folder = Path(folder)
-        with replacing(folder / "vectors.faiss") as temporary:
-            faiss.write_index(self.vectors, str(temporary))
-        with replacing(folder / "candidates.npy") as temporary:
-            np.save(temporary, self.candidates.read(0, len(self)).detach().cpu().numpy(), allow_pickle=False)
-        self.student.save(folder / "student.safetensors")
-        write_json(self.ids, folder / "ids.json")
-        with replacing(folder / "survey.npy") as temporary:
-            np.save(temporary, np.zeros((0, 2)) if self.survey is None else self.survey.values, allow_pickle=False)
-        about = {"format": INDEX_FORMAT, "survey": None if self.survey is None else self.survey.bridge}
-        write_json(about | {"files": {name: digest(folder / name) for name in FILES}}, folder / "index.json")
+        if len(self.parts) > 1:
+            raise InputError(f"an index of {len(self.parts)} shards is saved already: copy their folders")
+        self.student.save(Path(folder) / STUDENT)
+        write_part(self.parts[0], Path(folder))
 
     @staticmethod
-    def open(folder: str | Path, bridge: Bridge | None = None, *, verify: bool = True) -> "Index":
-        """Open what `save` wrote, memory-mapped; `verify` compares every file with its digest, which reads it once."""
-        needs("index", "faiss")
-        import faiss
+    def open(
+        folder: str | Path | Sequence[str | Path], bridge: Bridge | None = None, *, verify: bool = True
+    ) -> "Index":
+        """Open what `save` wrote, memory-mapped; `verify` compares every file with its digest, which reads it once.
 
-        folder = Path(folder)
-        if not (folder / "index.json").is_file():
-            raise InputError(f"no index in {folder}: index.json is missing; make it with `ucl index build`")
-        try:
-            about = read_json(folder / "index.json")
-            sound = about["format"] == INDEX_FORMAT and set(about["files"]) == set(FILES) and "survey" in about
-        except (ValueError, KeyError, TypeError):
-            sound = False
-        if not sound:
-            raise InputError(f"{folder / 'index.json'}: expected format {INDEX_FORMAT}; build the index again")
-        for name, expected in about["files"].items():
-            if not (folder / name).is_file() or (verify and digest(folder / name) != expected):
-                raise InputError(f"{folder / name} is missing or damaged: build the index again")
-        vectors = faiss.read_index(str(folder / "vectors.faiss"), faiss.IO_FLAG_MMAP_IFC)
-        candidates = as_rows(folder / "candidates.npy", "candidates")
-        student = Student.load(folder / "student.safetensors")
-        ids, survey = json.loads((folder / "ids.json").read_text()), None
-        if about["survey"] is not None:
-            survey = Survey(np.load(folder / "survey.npy", mmap_mode="r", allow_pickle=False), about["survey"])
-        return Index(student, vectors, candidates, ids, bridge, survey)
+        Of an index in shards give all their folders, in any order, or the folder they lie in. Raises InputError where
+        one is missing or comes twice, or is of other candidates or of another student.
+        """
+        needs("index", "faiss")
+        given = [folder] if isinstance(folder, str | Path) else folder
+        folders = [one for path in given for one in folders_of(Path(path))]
+        abouts = {one: describe(one) for one in folders}
+        ordered = in_order([(one, shard_in(abouts[one])) for one in folders])
+        student = Student.load(ordered[0] / STUDENT)
+        return Index(student, [read_part(one, abouts[one], verify) for one in ordered], bridge)
+
+    def _check_whole(self) -> None:
+        """Raise where it is a shard of candidates whose others are not here."""
+        shard = self.parts[0].shard
+        if shard is not None and shard.count != len(self.parts):
+            raise InputError(
+                f"this is shard {shard} of an index: it is not searched alone; save all shards and open them together"
+            )
 
     def _reranks(self, bridge: Bridge, tolerance: float) -> Reranker:
         """Kept from one search to the next: to make it reads the bank."""
@@ -226,5 +241,5 @@ class Index:
     def _nearest(self, queries: Tensor, depth: int) -> tuple[Tensor, Tensor]:
         """Cosines and row numbers of the `depth` nearest vectors."""
         vectors = np.ascontiguousarray(self.student.embed_a(queries).cpu().numpy())
-        scores, indices = nearest.searched(self.vectors, vectors, depth)
+        scores, indices = nearest.searched_all([part.vectors for part in self.parts], vectors, depth)
         return torch.from_numpy(scores), torch.from_numpy(indices)
