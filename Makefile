@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export TQDM_MININTERVAL := 2
 
-.PHONY: demo paper test cluster-test lint bench docs
+.PHONY: demo paper pdf test cluster-test lint bench docs
 
 demo: $(STAMP)
 	@mkdir -p demo
@@ -20,6 +20,9 @@ demo: $(STAMP)
 
 paper: $(STAMP)
 	snakemake --cores all
+
+pdf: $(STAMP)
+	snakemake --cores 1 --allowed-rules report_pdf -- reports/report.pdf  # of the report as it stands
 
 test: $(STAMP)
 	pytest -n 2 --dist loadfile --no-loadscope-reorder  # in order of names: tests/smoke, the longest, first

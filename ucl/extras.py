@@ -19,6 +19,7 @@ EXTRAS = {
     "audioset": ("yt_dlp",),
     "stamps": ("transformers", "tokenizers", "timm", "onnxruntime", "ai_edge_litert", "resvg_py", "anyascii"),
     "index": ("faiss",),
+    "pdf": ("pypandoc", "typst"),
     "cluster": ("snakemake_executor_plugin_slurm",),
     "workflow": (
         "snakemake", "dvc", "mlflow", "sqlalchemy", "filelock", "pandas", "sklearn", "pydantic", "yaml",

@@ -21,7 +21,7 @@ PARTS = {"pydantic_core": "pydantic"}  # what one library ships as two
 ROOMS = {  # what must be installed for which part of the package
     "core": (), "learning": (), "distilled": ("index",), "worlds": (), "peers": (), "trust": (), "cli": (),
     "scale": ("index",), "maze": ("maze",), "media": ("media", "audioset"), "stamps": ("stamps",),
-    "statistics": (), "digits": ("workflow",), "reporting": ("workflow",), "experiments": ("workflow",),
+    "statistics": (), "digits": ("workflow",), "reporting": ("workflow", "pdf"), "experiments": ("workflow",),
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-# The report, and the log of every experiment's runs in MLflow.
+# The report, its PDF (asked for by name), and the log of every experiment's runs in MLflow.
 
 
 rule track:
@@ -45,3 +45,22 @@ rule report:
         "Rendering the report"
     script:
         "../scripts/report.py"
+
+
+rule report_pdf:
+    input:
+        markdown="reports/README.md",
+        figures=[figure for name in EXPERIMENTS if ONLY in (None, name) for figure in figure_files(name, "svg")],
+        authors=in_root("CITATION.cff"),
+    output:
+        "reports/report.pdf",
+    log:
+        "results/logs/report_pdf.log",
+    benchmark:
+        "results/benchmarks/report_pdf.tsv"
+    conda:
+        "../envs/ucl.yaml"
+    message:
+        "Typesetting the report"
+    script:
+        "../scripts/report_pdf.py"
