@@ -26,6 +26,18 @@ def test_a_drawing_is_drawn_on_paper(name, tmp_path):
     assert (picture.getpixel((100, 100)), picture.getpixel((400, 100))) == (RED, PAPER)
 
 
+@pytest.mark.parametrize(("unit", "pixels"), [("px", 1), ("pt", 4 / 3), ("pc", 16), ("in", 96)])
+def test_lengths_have_units(unit, pixels, tmp_path):
+    """A square of three units, an eighth of the height; the size of the drawing is said in units, or in pixels."""
+    inside = f'<rect width="3{unit}" height="3{unit}" fill="red"/>'
+    for size in (f'width="48{unit}" height="24{unit}"', f'width="{48 * pixels:g}" height="{24 * pixels:g}px"'):
+        picture = np.asarray(read_image(svg(tmp_path / "x.svg", inside, size)))
+        assert picture.shape == (256, 512, 3)
+        assert (picture[:32, :32] == RED).all()
+        assert (picture[32:] == PAPER).all()
+        assert (picture[:, 32:] == PAPER).all()
+
+
 def test_what_is_transparent_is_paper_in_every_format(tmp_path):
     hidden = np.array([[[255, 0, 0, 255], [0, 0, 255, 0], [0, 0, 0, 102]]], np.uint8).repeat(4, 0)
     grey = Image.fromarray(hidden[..., [0, 3]], "LA")

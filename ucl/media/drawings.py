@@ -8,6 +8,7 @@ from ucl.extras import needs
 __all__ = ["draw"]
 
 WIDTH, HEIGHT = 512, 8192  # pixels that a drawing fills, as far as its shape lets it: a tall one fills the height
+DPI = 96  # pixels of an inch, as in CSS; without, lengths in points or millimetres are nothing
 
 
 def draw(path: str | Path) -> bytes:
@@ -23,7 +24,8 @@ def draw(path: str | Path) -> bytes:
     for element in root.iter():
         for name in [name for name, value in element.items() if _leads_away(name, value)]:
             del element.attrib[name]
-    return resvg_py.svg_to_bytes(svg_string=ElementTree.tostring(root, "unicode"), width=WIDTH, height=HEIGHT)
+    text = ElementTree.tostring(root, "unicode")
+    return resvg_py.svg_to_bytes(svg_string=text, width=WIDTH, height=HEIGHT, dpi=DPI)
 
 
 def _leads_away(name: str, value: str) -> bool:
