@@ -201,6 +201,10 @@ def _media() -> dict[str, bytes]:
         buffer = io.BytesIO()
         soundfile.write(buffer, wave, 8000, **({"format": name.upper()} | how))
         files[f"x.{name}"] = buffer.getvalue()
+    files["x.svg"] = (
+        b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="24pt" height="32"><g id="g">'
+        b'<circle r="9"/><path d="M1 2c3 4 5 6 7 8z" fill="#f80"/></g><use href="#g" x="12"/><text y="9">x</text></svg>'
+    )
     files["x.csv"] = "\n".join(
         ["id,audio,image,text", *(",".join(f'"{c}"' for c in row.values()) for row in cells)]
     ).encode()

@@ -14,10 +14,10 @@ EXTRAS = {
     "maze": ("gymnasium", "minari", "h5py", "imageio", "pygame", "PIL", "matplotlib", "pandas"),
     "media": (
         "open_clip", "laion_clap", "transformers", "torchvision", "huggingface_hub", "librosa", "soundfile", "PIL",
-        "pandas", "pydantic", "yaml",
+        "resvg_py", "pandas", "pydantic", "yaml",
     ),
     "audioset": ("yt_dlp",),
-    "stamps": ("transformers", "tokenizers", "timm", "onnxruntime", "ai_edge_litert", "resvg_py", "anyascii"),
+    "stamps": ("transformers", "tokenizers", "timm", "onnxruntime", "ai_edge_litert", "anyascii"),
     "index": ("faiss",),
     "pdf": ("pypandoc", "typst"),
     "cluster": ("snakemake_executor_plugin_slurm",),

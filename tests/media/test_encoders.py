@@ -55,7 +55,8 @@ def config() -> bytes:
 
 def by_hand(clip, path) -> torch.Tensor:
     """Resize the shorter side to 32, crop the centre, normalise, run the image tower: without open_clip's transform."""
-    image = Image.open(path).convert("RGB")
+    image = Image.open(path).convert("RGBA")
+    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     width, height = image.size
     short = min(width, height)
     image = image.resize((int(32 * width / short), int(32 * height / short)), Image.Resampling.BICUBIC)

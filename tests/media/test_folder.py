@@ -215,6 +215,7 @@ def test_the_page_shows_and_plays_all_by_itself(toy, monkeypatch, capsys) -> Non
     files = [*Path("sounds").iterdir(), *(Path("photos", name) for name in photos)]
     assert {Path("out", unquote(link)).resolve() for link in links} == {path.resolve() for path in files}
     assert page.said.count(ODD) == 4
+    assert text.count(">sub/<wbr>blue.png</a>") == 4
     # What is shown and played is what lies in the folders: the same size and colour, the same tone, at most 30 seconds.
     named = dict(zip(page.all("img", "alt"), pictures, strict=True))
     with Image.open(content(named["blue.jpg"])) as image:

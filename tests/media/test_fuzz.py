@@ -7,6 +7,6 @@ COUNT = 75
 
 def test_damaged_media() -> None:
     told = run("media", COUNT)
-    assert len(told) == 14
+    assert len(told) == 15
     assert all(found["read"] + found["refused"] == COUNT for found in told.values())
     assert all(found["refused"] > 0 for found in told.values())

@@ -78,11 +78,12 @@ def _card(answers: Answers, place: tuple[int, int], copies: dict[Item, str], pag
 
 
 def _named(page: Path, item: Item) -> str:
-    """The name, as a link where there is a file."""
+    """The name, as a link where there is a file; a line may end after each of its folders."""
+    name = escape(item.name).replace("/", "/<wbr>")
     if item.path is None:
-        return escape(item.name)
+        return name
     address = quote(os.path.relpath(item.path.resolve(), page.resolve().parent))
-    return f'<a href="{escape(address)}">{escape(item.name)}</a>'
+    return f'<a href="{escape(address)}">{name}</a>'
 
 
 def _shown(item: Item, copies: dict[Item, str]) -> str:

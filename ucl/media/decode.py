@@ -1,4 +1,4 @@
-"""Files to arrays: images through pillow, audio through libsndfile; what cannot be decoded is a `MediaError`.
+"""Files to arrays: images through pillow (drawings through resvg before), audio through libsndfile; or a `MediaError`.
 
 A decoder raises errors of many types of its own on a damaged file, and all of them mean the same here: this item cannot
 be read. What a header claims is checked before memory is allocated for it.
@@ -18,14 +18,15 @@ from PIL import ExifTags, Image
 from ucl.errors import one_line
 from ucl.files import why_not_a_file
 from ucl.media.base import MediaError, Modality
+from ucl.media.drawings import draw
 
-__all__ = ["SUFFIXES", "check_regular", "check_size", "read_audio", "read_image", "sampling_rate"]
+__all__ = ["SUFFIXES", "read_audio", "read_image", "sampling_rate"]
 
 # How files that can be decoded are called.
 SUFFIXES: dict[Modality, tuple[str, ...]] = {
     "image": (
         ".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm",
-        ".jp2", ".j2k",
+        ".jp2", ".j2k", ".svg",
     ),
     "audio": (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
 }  # fmt: skip
@@ -57,15 +58,17 @@ BEGINNINGS = {
 
 
 def read_image(path: str | Path) -> Image.Image:
-    """An image in RGB, 8 bits a channel, the right way up (its EXIF orientation applied).
+    """An image in RGB, 8 bits a channel, the right way up (its EXIF orientation applied), on white paper.
 
-    JPEG, PNG, WebP, AVIF, TIFF, BMP, GIF (the first picture), PPM and JPEG 2000, of at most 67 million pixels. Grey of
-    9 to 16 bits is scaled to 8; what has no agreed white (32-bit integers, floating-point samples) is refused.
+    JPEG, PNG, WebP, AVIF, TIFF, BMP, GIF (the first picture), PPM and JPEG 2000, of at most 67 million pixels, and
+    drawings (SVG), 512 pixels wide. What is transparent is white, not the colour that a file hides there. Grey of 9 to
+    16 bits is scaled to 8; what has no agreed white (32-bit integers, floating-point samples) is refused.
     """
-    check_regular(path)
+    _check_regular(path)
     try:
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
-            check_size(path, image.size)
+        source = io.BytesIO(draw(path)) if Path(path).suffix.lower() == ".svg" else path
+        with Image.open(source, formats=IMAGE_FORMATS) as image:
+            _check_size(path, image.size)
             image.load()
             turn = TURNS.get(_orientation(image))
             rgb = _to_rgb(path, image)
@@ -83,7 +86,7 @@ def read_audio(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
     `ffmpeg -i clip.m4a clip.flac`; ffmpeg is not needed otherwise. At most 67 million samples; a recording that breaks
     off, and two that were joined into one file (of which decoders play the first alone), are refused.
     """
-    check_regular(path)
+    _check_regular(path)
     try:
         with soundfile.SoundFile(path) as file:
             source_rate = file.samplerate
@@ -108,20 +111,20 @@ def read_audio(path: str | Path, rate: int) -> Float[np.ndarray, " samples"]:
 
 def sampling_rate(path: str | Path) -> int:
     """The sampling rate of a recording in Hz, by its header."""
-    check_regular(path)
+    _check_regular(path)
     try:
         return int(soundfile.info(path).samplerate)
     except Exception as error:
         raise MediaError(path, f"{one_line(error)}; convert it to {AUDIO_FORMATS}") from None
 
 
-def check_regular(path: str | Path) -> None:
+def _check_regular(path: str | Path) -> None:
     """Refuse what is not a file."""
     if (reason := why_not_a_file(path)) is not None:
         raise MediaError(path, reason)
 
 
-def check_size(path: str | Path, size: tuple[int, int]) -> None:
+def _check_size(path: str | Path, size: tuple[int, int]) -> None:
     """Refuse a picture whose header claims more than is read."""
     width, height = size
     if width * height > PIXELS:
@@ -149,9 +152,11 @@ def _to_rgb(path: str | Path, image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F"):
         kind = "32-bit integers" if image.mode == "I" else "floating-point samples"
         raise MediaError(path, f"{kind}, of which nobody knows what is white; save it with 8 or 16 bits a channel")
-    if image.mode == "P" and "transparency" in image.info:
-        return image.convert("RGBA").convert("RGB")  # the same colours, and pillow does not warn
-    return image.convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    paper = Image.new("RGBA", image.size, "white")
+    paper.alpha_composite(image.convert("RGBA"))
+    return paper.convert("RGB")
 
 
 def _decode(path: str | Path, file: soundfile.SoundFile, rate: int) -> Float[np.ndarray, " samples"]:

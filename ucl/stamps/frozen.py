@@ -24,8 +24,7 @@ from torch import Tensor
 from transformers import BertConfig, BertModel
 
 from ucl.media.base import MediaError
-from ucl.media.decode import read_audio
-from ucl.stamps.pictures import read_picture
+from ucl.media.decode import read_audio, read_image
 
 __all__ = ["Head", "ImageNetwork", "SoundNetwork", "SpeechNetwork", "TextNetwork"]
 
@@ -66,7 +65,7 @@ class ImageNetwork:
 
     def prepare(self, item: Any) -> Float[Tensor, "3 h w"]:
         """A picture in the middle of a white square 1.15 times as large, as the network wants its numbers."""
-        picture = read_picture(item)
+        picture = read_image(item)
         picture.thumbnail((self.LARGEST, self.LARGEST))  # the square of a long strip would not fit in memory
         side = math.ceil(self.MARGIN * max(picture.size))
         paper = Image.new("RGB", (side, side), "white")

@@ -11,11 +11,11 @@ import torch
 from ucl.core.bridge import Bridge
 from ucl.experiments.bridging.stamps import Case, answers
 from ucl.files import write_text
+from ucl.media.decode import read_image
 from ucl.reporting.document import data_uri
 from ucl.reporting.names import STAMPS_LABELS, STAMPS_PROTOCOLS
 from ucl.reporting.templates import templates
 from ucl.runtime import generator
-from ucl.stamps.pictures import read_picture
 from ucl.statistics.retrieval import candidate_sets
 
 __all__ = ["Shown", "choose", "render"]
@@ -81,7 +81,7 @@ def render(sections: Mapping[str, Sequence[Shown]], items: pd.DataFrame, candida
 
 
 def _picture(path: str) -> str:
-    image = read_picture(path)
+    image = read_image(path)
     image.thumbnail((SIDE, SIDE))
     file = io.BytesIO()
     image.save(file, "JPEG", quality=80)
