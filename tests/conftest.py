@@ -1,12 +1,16 @@
 """Shapes are checked at run time in every test: beartype over jaxtyping's annotations, for the whole package.
 
 One thread a worker: the numbers are small, and two workers of two threads each keep two cores waiting for each other.
+No example of a property is timed: what else the machine does is no fault of the code.
 """
 
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy or PyTorch is imported
 
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 install_import_hook("ucl", "beartype.beartype")
+settings.register_profile("ucl", deadline=None)
+settings.load_profile("ucl")

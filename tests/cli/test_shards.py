@@ -92,6 +92,11 @@ def test_shards_of_a_bank_are_built_one_by_one(folder, monkeypatch, capsys) -> N
         assert told.count("\n") == 1
 
 
+def unpacked(path: str) -> dict[str, np.ndarray]:
+    with np.load(path) as archive:
+        return dict(archive)
+
+
 @pytest.mark.parametrize("suffix", ["npz", "npy", "safetensors", "parquet"])
 def test_parts_that_python_wrote_from_numpy_arrays_are_merged(folder, monkeypatch, suffix) -> None:
     a, bank = np.random.default_rng(1).standard_normal((5, 6)).astype("f4"), Bank(np.load("b.npy"))
@@ -104,7 +109,7 @@ def test_parts_that_python_wrote_from_numpy_arrays_are_merged(folder, monkeypatc
     names = ["scores"] if suffix == "npy" else ["scores", "standard_error", "effective_sample_size"]
     found = {
         "npy": lambda: {"scores": np.load("merged.npy")},
-        "npz": lambda: np.load("merged.npz"),
+        "npz": lambda: unpacked("merged.npz"),
         "safetensors": lambda: load_file("merged.safetensors"),
         "parquet": lambda: {name: pq.read_table("merged.parquet").column(name).to_numpy() for name in names},
     }[suffix]()
