@@ -84,7 +84,7 @@ def test_tight_blocks_keep_float32_from_underflow() -> None:
     assert torch.allclose(loose.scores, tight.scores, atol=1e-4)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     n=st.integers(1, 4), k=st.integers(1, 4), m=st.integers(1, 40), d=st.integers(1, 6), ab=st.floats(0.01, 500),
     bc=st.floats(0.01, 500), kind=st.sampled_from([Cosine, Dot, NegativeL2]), seed=st.integers(0, 99),

@@ -34,7 +34,7 @@ def test_sphere_against_mpmath(d) -> None:
         assert abs(value - expected) <= 1e-13 * max(abs(expected), 1e-3 * k if k > 1e4 else 0), (d, k)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(d=st.integers(2, 4096), log_k=st.floats(-6, 6, allow_subnormal=False))
 def test_sphere_anywhere_against_mpmath(d, log_k) -> None:
     k = 10**log_k

@@ -42,7 +42,7 @@ def agree(result: BridgeResult, expected: tuple[torch.Tensor, ...]) -> None:
 counts_of = st.lists(st.integers(1, 5), min_size=2, max_size=25)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     counts=counts_of, normalize=st.booleans(), kind=st.sampled_from([Cosine, Dot, NegativeL2]), seed=st.integers(0, 99)
 )
@@ -55,7 +55,7 @@ def test_repeats_are_integer_weights(counts, normalize, kind, seed) -> None:
     agree(score(Bank(b1, b2, weights=np.array(counts)), a, c, normalize, kind(2.0), kind(1.0)), expected)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     weights=st.lists(st.floats(1e-3, 1e3, allow_subnormal=False), min_size=2, max_size=25),
     normalize=st.booleans(),

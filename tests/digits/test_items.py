@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from sklearn.datasets import load_digits
@@ -198,7 +198,6 @@ def test_items_survive_the_disk(world, tmp_path):
 # --- sound ---
 
 
-@settings(deadline=None)
 @given(st.floats(200, 3500, allow_subnormal=False))
 def test_a_tone_is_loudest_in_its_band(frequency):
     tone = torch.sin(2 * torch.pi * frequency * torch.arange(HOP * (FRAMES - 1)) / RATE)
@@ -310,7 +309,6 @@ def test_image_text_is_open_clip(world):
         assert torch.allclose(text, model.encode("text", world["text"].content[:4]), atol=1e-6)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_augmented_images_are_shifts(seed):
     image = torch.arange(64.0).reshape(1, 1, 8, 8).expand(1, 3, 8, 8) + 1

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -164,7 +164,6 @@ def test_an_isometry_keeps_all_angles():
 # --- candidates and recall ---
 
 
-@settings(deadline=None)
 @given(
     labels=st.lists(st.sampled_from("abcdef"), min_size=12, max_size=40),
     size=st.integers(2, 8),

@@ -147,7 +147,7 @@ def test_binary_nce_is_least_at_the_log_ratio() -> None:
     torch.testing.assert_close(table.detach(), ratio, atol=0.08, rtol=0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), size=st.floats(0.01, 100), dimension=st.sampled_from([2, 6, 8]))
 def test_quasimetric_obeys_the_triangle_inequality(seed: int, size: float, dimension: int) -> None:
     x = torch.randn(7, dimension, generator=generator(seed), dtype=torch.float64) * size

@@ -51,7 +51,7 @@ def test_motion_is_the_limit_of_dense_sampling(name: str) -> None:
         max_size=60,
     ),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_walk_never_enters_or_crosses_a_wall(maze: str | np.ndarray, seed: int, angles: list[float]) -> None:
     layout = build(maze)
     at = starts(layout, 30, seed)

@@ -27,7 +27,7 @@ def test_ordinals(n: int, word: str) -> None:
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))).filter(lambda free: free.any()), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_lines_are_counted_inside_the_free_box(free: np.ndarray, data: st.DataObject) -> None:
     rows, columns = np.nonzero(free)
     at = data.draw(st.integers(0, len(rows) - 1))

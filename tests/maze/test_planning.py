@@ -57,7 +57,7 @@ def test_no_way_between_walls_that_touch_at_a_corner() -> None:
 
 
 @given(any_maze, st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_a_cell_says_of_sight_holds_everywhere_in_it(maze: str | np.ndarray, seed: int) -> None:
     layout = build(maze)
     distances, at = Distances(layout), starts(layout, 60, seed)
@@ -70,7 +70,7 @@ def test_what_a_cell_says_of_sight_holds_everywhere_in_it(maze: str | np.ndarray
 
 
 @given(any_maze, st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_path_walked_is_as_long_as_said_and_clear_of_walls(maze: str | np.ndarray, seed: int) -> None:
     layout = build(maze)
     rng = np.random.default_rng(seed)

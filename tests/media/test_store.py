@@ -73,7 +73,7 @@ def items(tmp_path: Path) -> dict[str, Path]:
     return made
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(0, 20),
     st.integers(1, 9),

@@ -147,7 +147,7 @@ def test_a_segments_file_cut_short_is_noticed(tmp_path):
             read_segments(tmp_path / "s.csv", "eval")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.text(min_size=1).filter(lambda t: t.strip() and "\x00" not in t), max_size=6))
 def test_captions_come_back_whatever_they_contain(tmp_path_factory, captions):
     path = tmp_path_factory.mktemp("captions") / "c.csv"
@@ -204,7 +204,7 @@ CLASS = st.from_regex(r"/[mgt]/[0-9a-z_]{1,8}", fullmatch=True)
 VIDEO = st.text("abcXYZ019_-", min_size=11, max_size=11)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(VIDEO, st.integers(0, 10**6), st.integers(1, 10**4), st.lists(CLASS, min_size=1, max_size=4)),
@@ -224,7 +224,7 @@ def test_segments_come_back_as_they_were_written(tmp_path_factory, rows):
     assert [round(1000 * (row["end"] - row["start"])) for row in found] == [length for _, _, length, _ in rows]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data())
 def test_an_ontology_comes_back_with_its_graph_turned(tmp_path_factory, data):
     names = data.draw(st.lists(CLASS, min_size=1, max_size=6, unique=True))

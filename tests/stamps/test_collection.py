@@ -47,7 +47,7 @@ LANGUAGES = st.sampled_from(["fr", "pt_BR", "ca@valencia", "ast"])
 CAPTIONS = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1).map(str.strip).filter(bool)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(english=CAPTIONS, others=st.dictionaries(LANGUAGES, CAPTIONS))
 def test_captions_are_read_as_they_were_written(tmp_path_factory, english, others):
     path = tmp_path_factory.getbasetemp() / "caption.txt"
@@ -83,7 +83,7 @@ def test_stamps_of_one_thing_are_one_group():
     assert Counter(groups.values()) == {"animals/cartoon/frog_red": 4, "symbols/1": 1, "symbols/2": 1, "food/frog": 1}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(20, 60), st.integers(0, 5), st.floats(0.2, 0.8))
 def test_splits_share_no_group_and_leave_none_out(count, seed, image):
     groups = [f"g{i}" for i in range(count)]

@@ -37,7 +37,7 @@ def test_a_description_is_the_features_and_the_best_classes_names():
     assert float(row[:20].var(correction=0)) == pytest.approx(1, abs=1e-4)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=4), st.integers(0, 100))
 def test_what_stands_after_a_sequence_changes_nothing(lengths, seed):
     torch.manual_seed(seed)

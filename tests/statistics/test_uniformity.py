@@ -130,7 +130,7 @@ def test_published_ks_against_scipy():
 
 
 @given(st.integers(3, 20), st.integers(2, 12), st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_pair_tests_do_not_depend_on_the_axes(n, d, key):
     x = sphere(n, d, key=key).double()
     x = torch.nn.functional.normalize(x, dim=-1)

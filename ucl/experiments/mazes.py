@@ -7,7 +7,10 @@ from pydantic import Field
 from ucl.experiments.settings import Count, Positive
 from ucl.maze.layouts import MAZES
 
-__all__ = ["MazeName"]
+__all__ = [
+    "Annotations", "Bank", "Discount", "DiscountOfPairs", "LearningRate", "Limit", "MazeName",
+    "NoiseDegrees", "Resolution", "Starts", "Trajectories", "Width",
+]  # fmt: skip
 
 MazeName = Literal[tuple(MAZES)]
 
