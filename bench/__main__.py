@@ -29,22 +29,24 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} cores, {pages:.0f} GiB memory, {gpu}; load before the run {load:.1f}"
 
 
-def section(name: str) -> str:
-    """Run one module; its section of the report."""
+def section(name: str) -> str | None:
+    """Run one module; its section of the report, None where this machine has not what it measures."""
     module = importlib.import_module(f"bench.bench_{name}")
     print(f"\n{module.TITLE}", flush=True)
-    lines = [f"## {module.TITLE}", ""]
-    lines += [
+    head = [
+        f"## {module.TITLE}",
+        "",
         f"{datetime.date.today().isoformat()}; {machine()}; Python {platform.python_version()}, "
         f"torch {torch.__version__} on {torch.get_num_threads()} threads.",
         "",
         "| what | ours | peer | theirs | ratio | bar | met |",
         "|---|---|---|---|---|---|---|",
     ]
+    rows = []
     for line in module.run():
         print(f"  {line.what}: {line.ours}" + (f"; {line.peer}: {line.theirs}" if line.peer else ""), flush=True)
-        lines.append(row(line))
-    return "\n".join(lines) + "\n"
+        rows.append(row(line))
+    return "\n".join([*head, *rows]) + "\n" if rows else None
 
 
 def row(line: Line) -> str:
@@ -68,7 +70,10 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     kept = {name: f"## {part}" for name, part in earlier(known).items()}
     for name in options.names or known:
-        kept[name] = section(name)
+        found = section(name)
+        if found is None:  # the figures of a machine that has it stay
+            continue
+        kept[name] = found
         write_text(HEAD + "\n".join(f"<!-- {name} -->\n{kept[name]}" for name in known if name in kept), REPORT)
 
 

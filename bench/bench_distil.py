@@ -22,7 +22,7 @@ FASTER, SOON = 5, 120.0
 
 def run() -> Iterator[Line]:
     warnings.simplefilter("ignore", WeakStudentWarning)
-    known, settings = [_known(seed) for seed in range(SEEDS)], Settings(steps=STEPS)
+    known, settings = [kinds(seed) for seed in range(SEEDS)], Settings(steps=STEPS)
     start = time.perf_counter()
     for seed in range(ALONE):
         distill_stack([known[seed]], [seed], settings=settings)
@@ -45,7 +45,7 @@ def run() -> Iterator[Line]:
     yield Line(what, f"{seconds:.0f} s", "", "", None, f"under {SOON:.0f} s", seconds < SOON)
 
 
-def _known(seed: int) -> Known:
+def kinds(seed: int) -> Known:
     random = generator(seed, 1)
     world = KindsWorld.at_random(50, 8, 0.2, random)
     for_a, for_c = world.bank(5_000, random)

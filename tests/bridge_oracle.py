@@ -1,9 +1,14 @@
 """The bridge by broadcasting in float64: what its tests compare with."""
 
+import os
+
 import numpy as np
 import torch
 
 from ucl.core.critics import Critic
+
+# Where hard banks are scored: `UCL_TEST_DEVICE=cuda pytest tests/core/test_hard_banks.py tests/test_on_a_gpu.py`.
+DEVICE = os.environ.get("UCL_TEST_DEVICE", "cpu")
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import mpmath
 import pytest
 import torch
-from bridge_oracle import draw, similarity, truth
+from bridge_oracle import DEVICE, draw, similarity, truth
 
 from ucl import Bank, Bridge, Cosine, Dot, NegativeL2, NegativeSquaredL2, log_sum_exp_scores
 from ucl.core.critics import Critic
@@ -54,7 +54,7 @@ def largest(ab: Critic, bc: Critic, a, c, bank) -> float:
 
 
 def check(ab: Critic, bc: Critic, a, c, bank, dtype: torch.dtype) -> int:
-    a, c, bank = (v.to(dtype) for v in (a, c, bank))
+    a, c, bank = (v.to(DEVICE, dtype) for v in (a, c, bank))
     result = Bridge(ab, bc, Bank(bank), normalize=False).score(a, c, progress=False)
     assert result.scores.dtype == dtype
     error = (result.scores.double() - truth(ab, bc, a, c, bank, bank)).abs()

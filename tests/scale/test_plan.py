@@ -64,14 +64,22 @@ def test_the_command_tells_costs_and_which_way(tmp_path: Path, monkeypatch, caps
     assert run(monkeypatch, *web) == 0
     told = capsys.readouterr().out
     assert told.startswith("100,000 queries, 1,000,000,000 candidates, a bank of 1,000,000, width 512\n")
-    assert told.count("not measured") == 4
+    assert "GPU-hours" in told
+    assert told.count("on CPUs") == 1  # an index
     assert "take the distilled index" in told
     assert run(monkeypatch, "plan", "--candidates", "1000", "--bank", "1e4", "--queries", "10") == 0
     assert "take the exact scores" in capsys.readouterr().out
     (tmp_path / "rates.json").write_text(replace(FREE, product=1.0).to_json())
     words = ["plan", "--candidates", "20", "--bank", "30", "--queries", "10", "--rates", tmp_path / "rates.json"]
     assert run(monkeypatch, *words, "--json") == 0
-    assert json.loads(capsys.readouterr().out)[0]["node_hours"] == pytest.approx(10 * 20 * 30 / 7200)
+    found = json.loads(capsys.readouterr().out)
+    assert found[0]["node_hours"] == pytest.approx(10 * 20 * 30 / 7200)
+    (tmp_path / "rates.json").write_text(replace(FREE, product=1.0, device="cuda").to_json())
+    assert run(monkeypatch, *words, "--json") == 0
+    there = json.loads(capsys.readouterr().out)
+    assert there[0]["gpu_hours"] == pytest.approx(10 * 20 * 30 / 3600)
+    assert there[3]["gpu_hours"] is None
+    assert there[0]["node_hours"] < 1e-3 < found[0]["node_hours"]
 
 
 @pytest.mark.parametrize(
@@ -96,9 +104,11 @@ def test_a_wrong_word_is_one_line(tmp_path: Path, monkeypatch, capsys, words, me
     assert told.out == ""
 
 
-def test_the_rates_of_the_package_are_those_of_a_machine() -> None:
-    rates = asdict(Rates.load())
-    assert all(0 <= rates[name] < 1e-6 for name in rates if name not in ("cores", "where"))
-    assert 1e-12 < rates["product"] < rates["exponential"]
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_rates_of_the_package_are_those_of_a_machine(device: str) -> None:
+    rates = asdict(Rates.shipped(device))
+    assert rates["device"] == device
+    assert all(0 <= rates[name] < 1e-6 for name in rates if name not in ("cores", "where", "device"))
+    assert 1e-14 < rates["product"] < rates["exponential"]
     with pytest.raises(InputError, match="no such file"):
         Rates.load("none")

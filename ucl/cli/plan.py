@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ucl.cli.options import Json
+from ucl.cli.options import Device, Json
 from ucl.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,22 +32,24 @@ def plan(
         Path | None, typer.Option(help="Unit costs of another machine: a file that --measure wrote.")
     ] = None,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Measure this machine's unit costs, into --rates.")
+        bool, typer.Option("--measure", help="Measure unit costs of this machine's core, or of --device, into --rates.")
     ] = False,
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Arithmetic, bytes, memory and hours of the exact bridge, of the tolerance path and of a distilled index.
 
-    From unit costs of one core that were measured (docs/scale.md); none were measured on a GPU.
+    From unit costs that were measured, of one core and of one GPU (docs/scale.md); --rates stands in for its own kind.
 
     Example: ucl plan --candidates 1e9 --bank 1e6 --width 512 --queries 1e5
     """
+    from ucl.cli.inputs import device_of
     from ucl.files import write_text
     from ucl.scale import plan as plans
     from ucl.scale.rates import Rates
     from ucl.scale.rates import measure as measured
 
-    known = None if measure else Rates.load(rates)
+    known = None if measure or rates is None else Rates.load(rates)
     given = {"candidates": candidates, "queries": queries, "bank": bank}
     asked = not measure or any(value is not None for value in given.values())
     counts = {name: _count(name, value) for name, value in given.items()} if asked else {}
@@ -56,18 +58,15 @@ def plan(
     if measure:
         if rates is None:
             raise InputError("--measure writes a file: name it by --rates, as --rates rates.json")
-        write_text(measured().to_json(), rates)
-    costs = known or Rates.load(rates)
+        known = measured(str(device_of(device)))
+        write_text(known.to_json(), rates)
     if not asked:
-        typer.echo(costs.to_json().rstrip() if as_json else f"measured on {costs.where}: {rates}")
+        assert known is not None
+        typer.echo(known.to_json().rstrip() if as_json else f"measured on {known.where}: {rates}")
         return
+    costs = {kind: Rates.shipped(kind) for kind in ("cpu", "cuda")} | ({known.device: known} if known else {})
     size = plans.Size(width=width, kept=kept, shards=shards, **counts)
-    found = plans.paths(size, costs)
-    if as_json:
-        typer.echo(json.dumps([asdict(cost) | {"node_hours": cost.node_hours()} for cost in found]))
-        return
-    for line in _lines(size, costs, found):
-        typer.echo(line)
+    typer.echo(_as_json(size, costs) if as_json else "\n".join(_lines(size, costs)))
 
 
 def _count(name: str, value: float | None) -> int:
@@ -76,19 +75,35 @@ def _count(name: str, value: float | None) -> int:
     return int(value)
 
 
-def _lines(size: "Size", rates: "Rates", found: "list[Cost]") -> list[str]:
+def _found(size: "Size", rates: "dict[str, Rates]") -> "tuple[list[Cost], list[float | None]]":
+    """The paths on cores, and the hours of each on one GPU (None: an index is searched by CPUs)."""
+    from ucl.scale import plan as plans
+
+    on_gpu = plans.paths(size, rates["cuda"])
+    hours = [None if cost.path == plans.INDEX else cost.seconds / 3600 for cost in on_gpu]
+    return plans.paths(size, rates["cpu"]), hours
+
+
+def _as_json(size: "Size", rates: "dict[str, Rates]") -> str:
+    pairs = zip(*_found(size, rates), strict=True)
+    return json.dumps([asdict(cost) | {"node_hours": cost.node_hours(), "gpu_hours": gpu} for cost, gpu in pairs])
+
+
+def _lines(size: "Size", rates: "dict[str, Rates]") -> list[str]:
     """A table, and which way to go."""
+    found, hours = _found(size, rates)
     lines = [f"{size.queries:,} queries, {size.candidates:,} candidates, a bank of {size.bank:,}, width {size.width}"]
-    heads = ("products", "exponentials", "bytes moved", "on disk", "memory", "node-hours", "one GPU")
+    heads = ("products", "exponentials", "bytes moved", "on disk", "memory", "node-hours", "GPU-hours")
     lines.append(f"{'path':20s}" + "".join(f"{head:>14s}" for head in heads) + "  limited by")
-    for cost in found:
+    for cost, on_gpu in zip(found, hours, strict=True):
         numbers = [f"{cost.products:.1e}", f"{cost.exponentials:.1e}"]
         numbers += [_bytes(value) for value in (cost.bytes_moved, cost.bytes_kept, cost.memory)]
-        numbers += [f"{cost.node_hours():.3g}", "not measured"]
+        numbers += [f"{cost.node_hours():.3g}", "on CPUs" if on_gpu is None else f"{on_gpu:.3g}"]
         lines.append(f"{cost.path:20s}" + "".join(f"{number:>14s}" for number in numbers) + f"  {cost.limit}")
-    best = min(found, key=lambda cost: cost.seconds)
-    lines.append(f"node-hours on two cores; rates of {rates.where}; a share of {size.kept:g} of the bank matters")
-    lines.append(_advice(found[0], found[1], best))
+    core, gpu = (rates[kind].where for kind in ("cpu", "cuda"))
+    lines.append(f"node-hours on two cores ({core}), hours of one GPU ({gpu})")
+    lines.append(f"a share of {size.kept:g} of the bank matters")
+    lines.append(_advice(found[0], found[1], min(found, key=lambda cost: cost.seconds)))
     return lines
 
 

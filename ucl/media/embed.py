@@ -146,7 +146,7 @@ def _write_shard(
     path: Path, info: EncoderInfo, chunk: Mapping[str, Any], reasons: list[str | None], rows: Float[Tensor, "m d"]
 ) -> None:
     values = np.zeros((len(chunk), info.width), np.float32)
-    values[[reason is None for reason in reasons]] = rows.numpy()
+    values[[reason is None for reason in reasons]] = rows.cpu().numpy()
     column = pa.FixedSizeListArray.from_arrays(values.reshape(-1), info.width)
     table = pa.table({"id": list(chunk), "embedding": column, "reason": pa.array(reasons, pa.string())})
     with replacing(path) as temporary:

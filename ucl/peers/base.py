@@ -39,6 +39,8 @@ class SharedBank:
                 "for_a and for_c must describe the same samples: "
                 f"got {len(self.for_a)} and {len(self.for_c)} rows; embed the same samples with both models"
             )
+        if self.for_a.device.type != "cpu":
+            raise InputError(f"methods of ucl.peers compute on the CPU: got a bank on {self.for_a.device}; use .cpu()")
 
     @classmethod
     def of(cls, bank: Bank, ab: Critic, bc: Critic, a: Float[Tensor, "n d1"], c: Float[Tensor, "k d2"]) -> "SharedBank":

@@ -21,8 +21,9 @@ from ucl.core.scores import block_size
 from ucl.distilled.nearest import FLAT, PROBED
 from ucl.scale.rates import Rates, made_of
 
-__all__ = ["Cost", "Size", "exact", "paths"]
+__all__ = ["INDEX", "Cost", "Size", "exact", "paths"]
 
+INDEX = "distilled index"  # the way whose search is one of the CPU
 TILE = 4096  # rows and columns of `retrieve`
 WIDTH = 64  # of the vectors in an index
 RERANKED = 5000  # candidates of `ucl search` that the bridge puts in order
@@ -51,7 +52,7 @@ class Cost:
     bytes_moved: float
     bytes_kept: float  # on disk
     memory: float  # of a node, bytes
-    seconds: float  # of one core
+    seconds: float  # of one core, or of one GPU
     limit: str  # what most of the seconds go to
 
     def node_hours(self, cores: int = 2) -> float:
@@ -121,7 +122,7 @@ def distilled(size: Size, rates: Rates) -> Cost:
         "putting the best in order": sum(_matter(size, rates, min(RERANKED, k)).values()),
     }
     products = embed + built + looked + (float(n) * size.bank + best) * d
-    return _cost("distilled index", products, best, vectors + 4.0 * k * d, vectors, memory, parts)
+    return _cost(INDEX, products, best, vectors + 4.0 * k * d, vectors, memory, parts)
 
 
 @dataclass(frozen=True)

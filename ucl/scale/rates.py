@@ -1,6 +1,6 @@
-"""Unit costs of one core, measured by running the engine's own parts; in seconds of processor time.
+"""Unit costs of one core or of one GPU, measured by running the engine's own parts; in seconds.
 
-Processor time, not the clock: on a machine with other work it is what the work itself took.
+Of processor time on a core, not of the clock: on a machine with other work it is what the work itself took.
 """
 
 import json
@@ -36,7 +36,7 @@ REPEATS = 5  # of each, of which the least counts
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds of one core for one of each; and where they were measured."""
+    """Seconds of one core, or of one GPU, for one of each; and where they were measured."""
 
     product: float  # multiplication and addition of the float32 product that makes the grid
     score: float  # the same of scores against the bank: rows brought to norm one, the largest scores checked
@@ -52,40 +52,76 @@ class Rates:
     probe: float  # the same of a search in it
     cores: int
     where: str
+    device: str = "cpu"  # or "cuda"
 
     @staticmethod
-    def load(path: str | Path | None = None) -> "Rates":
-        """Those of a file that `save` wrote; by default those that come with the package."""
-        source = path or Path(str(files("ucl.scale"))) / "rates.json"
+    def load(path: str | Path) -> "Rates":
+        """Those of a file that `ucl plan --measure` wrote."""
         try:
-            return Rates(**read_json(source))
+            return Rates(**read_json(path))
         except FileNotFoundError:
-            raise InputError(
-                f"no such file: {source}; measure rates with `ucl plan --measure --rates {source}`"
-            ) from None
+            raise InputError(f"no such file: {path}; measure rates with `ucl plan --measure --rates {path}`") from None
         except (ValueError, TypeError, AttributeError):
             names = ", ".join(one.name for one in fields(Rates))
-            raise InputError(f"{source} holds no rates: expected {names}; measure them with --measure") from None
+            raise InputError(f"{path} holds no rates: expected {names}; measure them with --measure") from None
+
+    @staticmethod
+    def shipped(device: str) -> "Rates":
+        """Those that come with the package: of a core (`cpu`) or of a GPU (`cuda`)."""
+        return Rates.load(Path(str(files("ucl.scale"))) / f"rates_{device}.json")
 
     def to_json(self) -> str:
         """As `load` reads it."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
 
-def measure() -> Rates:
-    """Measure all of them, with one thread; about twenty seconds on a machine without other work."""
+def measure(device: str = "cpu") -> Rates:
+    """Measure all of them on one core, or on one GPU (`cuda`); about twenty seconds on a machine without other work.
+
+    An index is one of the CPU in either case.
+    """
     needs("index", "faiss")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        product, exponential = _product(), _exponential()
-        entry, block = _grid(product)
-        score = _score()
-        rates = (product, score, exponential, entry, block, _read(), _part(), *_tolerance(score), _search(), *_lists())
+        on = _On(torch.device(device))
+        product, exponential = _product(on), _exponential(on)
+        entry, block = _grid(on, product)
+        score = _score(on)
+        engine = (product, score, exponential, entry, block, _read(on), _part(on), *_tolerance(on, score))
+        rates = (*engine, _search(), *_lists())
     finally:
         torch.set_num_threads(threads)
-    where = f"{platform.machine()}, torch {torch.__version__}"
-    return Rates(*rates, os.cpu_count() or 1, where)
+    gpu = on.device.type == "cuda"
+    where = f"{torch.cuda.get_device_name(on.device) if gpu else platform.machine()}, torch {torch.__version__}"
+    return Rates(*rates, 1 if gpu else os.cpu_count() or 1, where, on.device.type)
+
+
+@dataclass(frozen=True)
+class _On:
+    """Where unit costs are measured, and how many times larger than on a core the pieces are that fill it."""
+
+    device: torch.device
+
+    @property
+    def times(self) -> int:
+        return 1 if self.device.type == "cpu" else 4
+
+    def draw(self, *shape: int) -> torch.Tensor:
+        return _draw(*shape).to(self.device)
+
+    def least(self, work: Callable[[], object]) -> float:
+        """Seconds of `work`, the least of some runs: of the processor, or by the clock until a GPU has done it."""
+        if self.device.type == "cpu":
+            return _least(work)
+        found = []
+        for _ in range(REPEATS + 1):  # the first loads kernels
+            torch.cuda.synchronize(self.device)
+            start = time.perf_counter()
+            work()
+            torch.cuda.synchronize(self.device)
+            found.append(time.perf_counter() - start)
+        return min(found)
 
 
 def _least(work: Callable[[], object]) -> float:
@@ -102,39 +138,41 @@ def _draw(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=generator(0))
 
 
-def _product() -> float:
-    x, y = _draw(1024, 2048), _draw(2048, 2048)
-    return _least(lambda: dot_products(x, y)) / (1024 * 2048 * 2048)
+def _product(on: _On) -> float:
+    n = 1024 * on.times
+    x, y = on.draw(n, 2048), on.draw(2048 * on.times, 2048)
+    return on.least(lambda: dot_products(x, y)) / (n * len(y) * 2048)
 
 
-def _score() -> float:
-    anchors, samples = _draw(1024, 256), _draw(2048, 256)
-    return _least(lambda: SideScores(Cosine(20.0), anchors, "a", torch.float32)(samples, False)) / (1024 * 2048 * 256)
+def _score(on: _On) -> float:
+    n = 1024 * on.times
+    anchors, samples = on.draw(n, 256), on.draw(2048, 256)
+    return on.least(lambda: SideScores(Cosine(20.0), anchors, "a", torch.float32)(samples, False)) / (n * 2048 * 256)
 
 
-def _tolerance(score: float) -> tuple[float, float]:
+def _tolerance(on: _On, score: float) -> tuple[float, float]:
     """Of the survey of candidates, and of what queries then take."""
-    n, k, m, d = 50, 1000, 5000, 32
-    rows = torch.nn.functional.normalize(_draw(m, d), dim=1)
+    n, k, m, d = 50, 1000 * on.times, 5000, 32
+    rows = torch.nn.functional.normalize(on.draw(m, d), dim=1)
     bridge = Bridge(Cosine(60.0), Cosine(20.0), Bank(rows), normalize=False)
     pruning = bridge.pruning(0.01)
-    surveyed = _least(lambda: pruning.survey(rows[:k]))
+    surveyed = on.least(lambda: pruning.survey(rows[:k]))
     matter = float(bridge.score(rows[:n], rows[:k], tolerance=0.01).samples.sum())
-    seconds = _least(lambda: bridge.score(rows[:n], rows[:k], tolerance=0.01)) - surveyed - n * m * d * score
+    seconds = on.least(lambda: bridge.score(rows[:n], rows[:k], tolerance=0.01)) - surveyed - n * m * d * score
     return max(0.0, surveyed / (k * m) - d * score), max(0.0, seconds) / matter
 
 
-def _exponential() -> float:
-    scores = _draw(1024, 2048)
-    return _least(lambda: Exponentials.of(scores.clone())) / scores.numel()
+def _exponential(on: _On) -> float:
+    scores = on.draw(1024 * on.times, 2048)
+    return on.least(lambda: Exponentials.of(scores.clone())) / scores.numel()
 
 
 class _Repeated(ScoreBlocks):
     """The same scores of few samples as several blocks."""
 
-    def __init__(self, rows: int, columns: int, samples: int, blocks: int) -> None:
-        self.rows, self.columns, self.device = rows, columns, torch.device("cpu")
-        self.pair, self.blocks = (_draw(rows, samples), _draw(columns, samples)), blocks
+    def __init__(self, on: _On, rows: int, columns: int, samples: int, blocks: int) -> None:
+        self.rows, self.columns, self.device = rows, columns, on.device
+        self.pair, self.blocks = (on.draw(rows, samples), on.draw(columns, samples)), blocks
 
     def __call__(
         self, dtype: torch.dtype, rows: torch.Tensor | None = None, columns: torch.Tensor | None = None
@@ -143,29 +181,30 @@ class _Repeated(ScoreBlocks):
             yield self.pair[0].clone(), self.pair[1].clone()
 
 
-def _grid(product: float) -> tuple[float, float]:
+def _grid(on: _On, product: float) -> tuple[float, float]:
     """Per entry, and per entry and block: a grid over one block of few samples, and over five."""
-    n, k, m = 1024, 2048, 64
+    n, k, m = 1024 * on.times, 2048 * on.times, 64
 
     def seconds(blocks: int) -> float:
-        return _least(lambda: log_sums(_Repeated(n, k, m, blocks), torch.float32)) / (n * k)
+        return on.least(lambda: log_sums(_Repeated(on, n, k, m, blocks), torch.float32)) / (n * k)
 
     one, five = seconds(1), seconds(5)
     block = max(0.0, (five - one) / 4 - m * product)
     return max(0.0, one - block - m * product), block
 
 
-def _read() -> float:
+def _read(on: _On) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bank.npy"
         np.save(path, _draw(16_384, 512).numpy())
         bank = Bank(str(path))
-        seconds = _least(lambda: [None for _ in bank.blocks(bank.cuts_for(2048), False)])
+        seconds = on.least(lambda: [block.to(on.device) for block, _ in bank.blocks(bank.cuts_for(2048), False)])
         return seconds / (16_384 * 512 * 4)
 
 
-def _part() -> float:
-    result = Bridge(Cosine(20.0), Cosine(20.0), Bank(_draw(8, 16))).score(_draw(1024, 16), _draw(4096, 16))
+def _part(on: _On) -> float:
+    n = 1024
+    result = Bridge(Cosine(20.0), Cosine(20.0), Bank(on.draw(8, 16))).score(on.draw(n, 16), on.draw(4096, 16))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "part.safetensors"
 
@@ -174,7 +213,7 @@ def _part() -> float:
             for tile in Parts([path]).tiles(progress=False):
                 assert tile.scores.shape[1] == 4096
 
-        return _least(work) / (1024 * 4096 * 8)
+        return on.least(work) / (n * 4096 * 8)
 
 
 def _search() -> float:

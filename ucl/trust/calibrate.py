@@ -65,7 +65,7 @@ def calibrate(x: Any, y: Any, critic: str = "cosine") -> Calibration:
         )
     kind = CRITICS[critic](1.0)
     order = torch.randperm(len(rows[0]), generator=generator(len(rows[0])))
-    sides = [represent(kind, part.read(0, len(part)).detach().double(), part.name)[order] for part in rows]
+    sides = [represent(kind, part.read(0, len(part)).detach().double().cpu(), part.name)[order] for part in rows]
     return fit_scale(kind, sides[0], sides[1])
 
 

@@ -53,7 +53,8 @@ def diagnose(
     the number of candidates that a query has (default: all of `c`). A bank with weights is refused.
 
     Methods are those of `ucl.peers` that apply, over the bridge's own bank; `direct` among them. The same inputs give
-    the same answer. Source: design section 3, "the implied joint". Raises InputError where inputs do not fit.
+    the same answer, which is computed on the CPU wherever they are. Source: design section 3, "the implied joint".
+    Raises InputError where inputs do not fit.
     """
     queries, candidates = _some(a, "a"), _some(c, "c")
     among = min(among or len(candidates), len(candidates))
@@ -110,7 +111,7 @@ def _some(x: Any, name: str) -> Float[Tensor, "n d"]:
     rows = as_rows(x, name)
     if len(rows) < FEWEST:
         raise InputError(f"{name} must hold at least {FEWEST} samples for a diagnosis: got {len(rows)}")
-    return rows.read(0, min(len(rows), MOST)).detach().float()
+    return rows.read(0, min(len(rows), MOST)).detach().float().cpu()
 
 
 def _pairs(given: Triplet | None, name: str) -> Pairs | None:
@@ -131,7 +132,7 @@ def _known(
     a, c = (as_rows(part, "pairs_ac") for part in pairs)
     if len(a) != len(c) or len(a) < 2:
         raise InputError(f"pairs_ac must hold at least 2 pairs, row by row: got {len(a)} and {len(c)} rows")
-    x, y = (rows.read(0, len(rows)).detach().float() for rows in (a, c))
+    x, y = (rows.read(0, len(rows)).detach().float().cpu() for rows in (a, c))
     found = hits(peer, Ends(x, y, torch.full((len(x),), -1)), candidates, among)
     return compare(found, next(p for p in predictions if p.method == peer.name))
 

@@ -78,13 +78,13 @@ def evaluate(
     A query may have several right candidates: its rank is that of the best of them among the wrong ones. Ties share
     their mean rank. Intervals draw queries, not candidates, and hold for these candidates. Methods that ask for
     unpaired samples of A and of C see all rows of `a` and `c`, without a word on which belong together. All is done in
-    float32, as in the experiment `peers`.
+    float32 on the CPU, as in the experiment `peers`.
     """
     right = _right(pairs, len(a), len(c))
     asked = right.any(1).nonzero()[:, 0]
     if not len(asked):
         raise InputError("pairs must name at least one pair of A and C: got none")
-    a, c = a.float(), c.float()
+    a, c = a.float().cpu(), c.float().cpu()
     memory = SharedBank(bank.for_a.float(), bank.for_c.float(), bank.ab, bank.bc, a, c)
     methods = [method() for method in peers]
     found = {
