@@ -118,7 +118,7 @@ def test_the_certificate_sends_underflow_to_an_exact_path() -> None:
     assert check(Cosine(1000.0), Cosine(1000.0), a, c, bank, torch.float32) == crossing
     assert check(Cosine(1000.0), Cosine(1000.0), a, c, bank, torch.float64) == crossing
     assert check(Cosine(100.0), Cosine(100.0), a, c, bank, torch.float64) == 0
-    # A single crossing entry in a large grid is not worth a dense product: it takes the entry-by-entry path.
+    # A column of crossing entries is out of float64's range, and too few to look for tight blocks: entry by entry.
     assert (
         check(
             Cosine(1000.0),

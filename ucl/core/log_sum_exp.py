@@ -66,8 +66,9 @@ class Exponentials:
 ScorePair = tuple[Tensor, Tensor]  # S [n, m] and T [k, m], which the receiver may overwrite
 LOSS = {torch.float32: 2.0**-27, torch.float64: 2.0**-47}
 SMALLEST = {torch.float32: 2.0**-126, torch.float64: 2.0**-1022}
-# From this share of uncertified entries on, and this number, products over tight blocks beat the exact path.
-DENSE, MANY = 0.02, 1024
+# From this number of uncertified entries on, and this share of the grid they span, products beat the exact path, a
+# term of which takes as long as 400 of a product; tight blocks have to be found first.
+WIDE, TIGHT = (1, 0.0025), (512, 0.02)
 GROUP = 256  # samples in a tight block, on average
 LANDMARKS = 64  # rows of S and of T by which samples are compared for clustering
 CHUNK = 2**22  # numbers the exact path holds at once
@@ -197,10 +198,11 @@ def _recompute(
     blocks: ScoreBlocks, pairs: Float[Tensor, "n k"], flagged: Bool[Tensor, "n k"], dtype: torch.dtype
 ) -> None:
     """Overwrite the flagged entries of `pairs` by certified ones, by the cheapest way that can certify them."""
-    for evaluate in (_wide_pass, _tight_pass) if dtype == torch.float32 else (_tight_pass,):
+    passes = ((_wide_pass, WIDE), (_tight_pass, TIGHT))
+    for evaluate, (least, share) in passes if dtype == torch.float32 else passes[1:]:
         rows, columns = flagged.any(1).nonzero()[:, 0], flagged.any(0).nonzero()[:, 0]
         grid = flagged[rows][:, columns]
-        if int(grid.sum()) < max(MANY, DENSE * grid.numel()):
+        if int(grid.sum()) < max(least, share * grid.numel()):
             break
         values, certified = evaluate(blocks, rows, columns)
         i, j = (grid & certified).nonzero(as_tuple=True)
