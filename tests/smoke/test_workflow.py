@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,19 +32,26 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_checkout(tmp_path_factory.mktemp("checkout"))
 
 
-def command(folder: Path, *arguments: str) -> list[str]:
+SNAKEMAKE = ["-m", "snakemake"]
+WARM = ["-c", "import warm; warm.main()"]
+
+
+def command(folder: Path, *arguments: str, snakemake: Sequence[str] = SNAKEMAKE) -> list[str]:
     overlay = ["--configfile", "tests/smoke/params.yaml"]
-    return [sys.executable, "-m", "snakemake", "--directory", str(folder), *overlay, "--cores", "2", *arguments]
+    return [sys.executable, *snakemake, "--directory", str(folder), *overlay, "--cores", "2", *arguments]
 
 
 def environment(checkout: Path) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    return inherited | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(checkout)}
+    path = os.pathsep.join([str(checkout), str(Path(__file__).parent)])  # for `warm`
+    return inherited | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
 
 
-def run(checkout: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(
+    checkout: Path, folder: Path, *arguments: str, snakemake: Sequence[str] = SNAKEMAKE
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(folder, *arguments),
+        command(folder, *arguments, snakemake=snakemake),
         cwd=checkout,
         env=environment(checkout),
         capture_output=True,
@@ -84,7 +91,7 @@ def digests(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def finished(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    result = run(checkout, folder)
+    result = run(checkout, folder, snakemake=WARM)
     assert result.returncode == 0, result.stderr[-3000:]
     return folder
 
