@@ -31,7 +31,7 @@ from ucl.maze.rollout import rollout, sample_episodes, score_policy
 from ucl.maze.state_grid import Squares
 from ucl.maze.training import Annotations, Futures, Recipe, train
 from ucl.runtime import generator
-from ucl.statistics.intervals import interquartile_mean
+from ucl.statistics.interquartile import interquartile_mean
 
 UMAZE = layouts.get("umaze")
 SETTINGS = Recipe(

@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ucl.runtime import generator
+from ucl.statistics.cutoffs import KS
 
 __all__ = [
-    "KS",
     "candidate_sets",
     "centred_error",
     "expected_rank",
@@ -77,9 +77,6 @@ def centred_error(scores: Float[Tensor, "*s n k"], exact: Float[Tensor, "*s n k"
     """
     difference = scores - exact
     return (difference - difference.mean(-1, keepdim=True)).abs().mean((-2, -1))
-
-
-KS = (1, 5, 10)
 
 
 def candidate_sets(

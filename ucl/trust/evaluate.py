@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ucl.errors import InputError
 from ucl.peers import PEERS, Peer, SharedBank
+from ucl.statistics.cutoffs import KS
 from ucl.statistics.intervals import Interval
-from ucl.statistics.retrieval import KS
 
 __all__ = ["Evaluation", "Row", "evaluate", "ranks"]
 

@@ -23,27 +23,18 @@ from ucl.core.critics import Cosine
 from ucl.core.result import BridgeResult, merge
 from ucl.errors import InputError
 from ucl.experiments.bridging.distilled import distilled_scores
+from ucl.experiments.bridging.methods import METHODS, PAIRED
 from ucl.experiments.bridging.suite import TASKS, Suite, Task
 from ucl.runtime import generator
-from ucl.statistics.retrieval import KS, candidate_sets, mean_recalls, sample_sets
+from ucl.statistics.cutoffs import KS
+from ucl.statistics.retrieval import candidate_sets, mean_recalls, sample_sets
 from ucl.statistics.sphere_laws import uniform_sphere
 from ucl.statistics.uniformity import published_ks, sphericity
 
 __all__ = [
-    "METHODS", "PAIRED", "bridge", "evaluate", "evaluate_bank_sizes", "merge_shards", "score_shard", "scores_of",
-    "uniformity_of_banks",
+    "bridge", "evaluate", "evaluate_bank_sizes", "merge_shards", "score_shard", "scores_of", "uniformity_of_banks",
 ]  # fmt: skip
 
-METHODS = (
-    "direct_disparate",
-    "monte_carlo_disparate",
-    "distilled_disparate",
-    "direct_joint",
-    "monte_carlo_joint",
-    "ground_truth",
-)
-# The ImageBind role on images and texts, which it was trained on (as the original was): a baseline of Fig. 6.
-PAIRED = "direct_joint_paired"
 MONTE_CARLO: dict[str, Callable[[Task], tuple[str, str]]] = {  # the models of (query, middle) and (middle, candidate)
     "monte_carlo_disparate": lambda task: (task.first, task.second),
     "monte_carlo_joint": lambda task: (task.joint, task.joint),

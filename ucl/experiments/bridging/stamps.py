@@ -26,7 +26,8 @@ from ucl.stamps.models import MODELS
 from ucl.stamps.towers import TwoTowers
 from ucl.stamps.training import embed
 from ucl.stamps.world import World
-from ucl.statistics.retrieval import KS, mean_recalls, sample_sets
+from ucl.statistics.cutoffs import KS
+from ucl.statistics.retrieval import mean_recalls, sample_sets
 
 __all__ = ["Case", "answers", "never_trained_case", "rows_of_case", "score_sounds", "score_spoken", "spoken_cases"]
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from ucl.experiments.bridging.scoring import METHODS
+from ucl.experiments.bridging.methods import METHODS
 from ucl.files import digest, read_parquet
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten
+from ucl.statistics.cutoffs import KS
 from ucl.statistics.intervals import share_half_width, student_half_width
-from ucl.statistics.retrieval import KS
 
 STAMPS = "stamps"  # the suite with splits in place of seeds, and methods of its own
 KEYS = ["suite", "task", "through", "method", "candidates", "queries"]

@@ -17,7 +17,8 @@ from ucl.files import read_parquet
 from ucl.maze.first_moves import first_moves
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten
-from ucl.statistics.intervals import bootstrap_mean, interquartile_mean
+from ucl.statistics.interquartile import interquartile_mean
+from ucl.statistics.intervals import bootstrap_mean
 from ucl.statistics.rows import named, random_of
 
 __all__ = [

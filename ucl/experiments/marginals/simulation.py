@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ucl.experiments.marginals.level import LEVEL
 from ucl.runtime import generator
 from ucl.statistics.normality import GAUSSIAN_TESTS, gaussianity
 from ucl.statistics.sphere_laws import antipodal, cap, uniform_sphere, von_mises_fisher
@@ -15,7 +16,6 @@ from ucl.statistics.uniformity import SPHERE_TESTS, published_ks
 
 __all__ = ["gaussian_rejections", "published_example", "sphere_rejections"]
 
-LEVEL = 0.05
 BATCH = 2**23  # numbers a batch of samples holds, about
 Sampler = Callable[[int, int, int, torch.Generator], Tensor]  # (samples, n, d) -> [samples, n, d]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ucl.experiments.marginals.simulation import LEVEL
+from ucl.experiments.marginals.level import LEVEL
 from ucl.files import read_parquet
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten
