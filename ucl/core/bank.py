@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from ucl.core.critics import Cosine, Critic, check_critic, represent
 from ucl.core.fingerprint import CHUNK, Fingerprint, Seal, row_hashes
-from ucl.core.matrices import given_ids
+from ucl.core.matrices import given_ids, in_type_of
 from ucl.core.origin import Piece
 from ucl.core.prepared import FolderWriter, read_folder, shard_range
-from ucl.core.readers import Rows, as_rows, check_finite, concatenate, in_order_of, rows_between, single
+from ucl.core.readers import Rows, as_rows, check_finite, concatenate, in_order_of, rows_between
 from ucl.core.tight_blocks import tight_groups
 from ucl.core.weights import checked_weights, pool
 from ucl.errors import InputError
@@ -101,9 +101,8 @@ class Bank:
 
     def like(self, x: Tensor) -> tuple[Float[Tensor, "m d1"], Float[Tensor, "m d2"]]:
         """Both sides in memory, without gradients, in the type and on the device of `x`."""
-        pair = ((rows.read(0, len(rows)).detach(), rows.name) for rows in (self.for_a, self.for_c))
-        one, other = ((single(*side) if x.dtype == torch.float32 else side[0]).to(x) for side in pair)
-        return one, other
+        for_a, for_c = (in_type_of(x, rows.read(0, len(rows)).detach(), rows.name) for rows in (self.for_a, self.for_c))
+        return for_a, for_c
 
     def cuts_for(self, size: int) -> list[int]:
         """Where blocks of at most `size` samples end; they never reach over the end of a tight block."""
@@ -289,7 +288,7 @@ class Bank:
         mark = self.fingerprint()
         kept = self._kept
         if kept is None or kept[0] != (*kinds, mark):
-            self._kept = kept = (*kinds, mark), self._represent(ab, bc, mark)
+            self._kept = kept = ((*kinds, mark), self._represent(ab, bc, mark))
         return kept[1]
 
     def _represent(self, ab: Critic, bc: Critic, mark: str) -> "Bank":

@@ -25,6 +25,7 @@ __all__ = [
     "concatenate",
     "given_ids",
     "in_order_of",
+    "in_type_of",
     "plain_ids",
     "rows_between",
     "single",
@@ -113,6 +114,11 @@ def single(x: Tensor, name: str) -> Tensor:
             f"{name} must be within the range of float32 here: got numbers up to {float(x.abs().max()):.1e}; rescale it"
         )
     return rows
+
+
+def in_type_of(like: Tensor, x: Tensor, name: str) -> Tensor:
+    """Rows in the type and on the device of others; InputError where they leave its range."""
+    return (single(x, name) if like.dtype == torch.float32 else x).to(like)
 
 
 def check_matrix(shape: tuple[int, ...], kind: str, floating: bool, name: str) -> None:
