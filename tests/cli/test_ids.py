@@ -168,3 +168,33 @@ def test_csv_can_be_read_by_anything(arrays, monkeypatch, capsys) -> None:
     with open("r.csv", newline="") as file:  # noqa: PTH123
         rows = list(csv.DictReader(file))
     assert [row["query"] for row in rows] == ["0", "1", "2", "3"]
+
+
+def test_a_row_without_an_id_is_told_and_not_called_none(arrays, monkeypatch, capsys) -> None:
+    bank = built(monkeypatch, capsys)
+    pd.DataFrame({"id": ["x", None, "y", "z"], "embedding": list(arrays["a"])}).to_parquet("gap.parquet")
+    assert run(monkeypatch, "retrieve", "gap.parquet", "c.npy", *bank, "-k", "1") == 2
+    assert capsys.readouterr().err.startswith("ucl: a: row 1 of gap.parquet has no id")
+    assert run(monkeypatch, "score", "gap.parquet", "c.npy", *bank, "--out", "s.npz", "--no-progress") == 2
+    assert "a row without an id cannot be told in an .npz" in capsys.readouterr().err
+
+
+def test_ids_beyond_int64_and_ids_that_a_terminal_would_obey(arrays, monkeypatch, capsys) -> None:
+    bank = built(monkeypatch, capsys)
+    for name, ids in {"large": np.arange(4, dtype="u8") + 2**63, "odd": ["x\ny", "\x1b[31m", "b", "c"]}.items():
+        pd.DataFrame({"id": ids, "embedding": list(arrays["a"])}).to_parquet(f"{name}.parquet")
+        assert run(monkeypatch, "retrieve", f"{name}.parquet", "c.npy", *bank, "-k", "1", "--out", "r.parquet") == 0
+        assert pd.read_parquet("r.parquet")["query"].tolist() == list(ids)
+    capsys.readouterr()
+    assert run(monkeypatch, "retrieve", "odd.parquet", "c.npy", *bank, "-k", "1") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert lines[1].startswith("x\\ny ")
+    assert lines[2].startswith("\\x1b[31m ")
+
+
+@pytest.mark.parametrize("flag", ["--errors", "--reliable"])
+def test_what_a_npy_cannot_hold_is_not_left_out_in_silence(arrays, monkeypatch, capsys, flag) -> None:
+    bank = built(monkeypatch, capsys)
+    assert run(monkeypatch, "score", *FILES, *bank, "--out", "s.npy", flag) == 2
+    assert "s.npy would hold scores alone" in capsys.readouterr().err

@@ -181,3 +181,31 @@ def test_a_prepared_bank_answers_alike(tmp_path, shared) -> None:
             Bridge(ab, Cosine(8.0), prepared, normalize=False).score(a, ready)
     with pytest.raises(InputError, match="prepared for the cosine critic"):
         Bridge(Dot(1.0), Dot(1.0), prepared, normalize=False).score(a, c)
+
+
+@pytest.mark.parametrize("scales", [(100.0, 0.01), (1e-4, 100.0), (0.001, 0.001)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_small_standard_error_is_not_the_rounding_of_what_it_is_left_of(scales, dtype) -> None:
+    """As a difference of sums it was 0 here, or fourteen times too large: where a temperature is taken for a scale."""
+    a, c, b1, b2 = draw(4, 8), draw(5, 8, seed=1), draw(300, 8, seed=2), draw(300, 8, seed=3)
+    a, c, b1, b2 = (x.float().double() for x in (a, c, b1, b2))
+    ab, bc = (Cosine(scale) for scale in scales)
+    u, v = similarity(ab, a, b1).softmax(1) * 300, similarity(bc, c, b2).softmax(1) * 300
+    x = (similarity(ab, a, b1)[:, None] + similarity(bc, c, b2)).softmax(2) * 300
+    expected = ((x - u[:, None] - v + 1).square().mean(2) / 299).sqrt()
+    inputs = [x.to(getattr(torch, dtype)) for x in (a, c, b1, b2)]
+    whole = Bank(*inputs[2:])
+    found = Bridge(ab, bc, whole).score(*inputs[:2]).standard_error.double()
+    assert torch.allclose(found, expected, rtol=1e-4)
+    merged = merge([Bridge(ab, bc, whole.shard(i, 2)).score(*inputs[:2]) for i in range(2)]).standard_error.double()
+    known = ~merged.isnan()  # without a bank to ask, what rounding hides is not told
+    assert torch.allclose(merged[known], expected[known], rtol=1e-2)
+
+
+def test_weighted_errors_below_rounding_are_those_of_the_repeated_bank() -> None:
+    a, c, b1, b2 = draw(4, 8), draw(5, 8, seed=1), draw(60, 8, seed=2), draw(60, 8, seed=3)
+    times = torch.arange(60) % 3 + 1
+    whole = Bank(b1.repeat_interleave(times, 0), b2.repeat_interleave(times, 0))
+    ab, bc = Cosine(1e-4), Cosine(1e-4)
+    one = Bridge(ab, bc, Bank(b1, b2, weights=times)).score(a, c).standard_error
+    assert torch.allclose(one, Bridge(ab, bc, whole).score(a, c).standard_error, rtol=1e-4)

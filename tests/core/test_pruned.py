@@ -90,3 +90,20 @@ def test_query_vectors_are_the_weighted_mean_of_the_bank(weighted, monkeypatch) 
         seen = torch.nn.functional.normalize(b2, dim=1) if isinstance(bc, Cosine) else b2
         torch.testing.assert_close(bridge.query_vectors(a), share @ seen)
     assert bridge.query_vectors(a.numpy()).shape == (4, 3)
+
+
+@pytest.mark.parametrize("side", ["a", "c"])
+def test_queries_in_float64_beyond_float32_are_scored_over_a_bank_in_float32(side) -> None:
+    """They were taken to float32 before they were taken to norm one, and became NaN."""
+    a, c, b = draw(3, 5), draw(4, 5, seed=1), draw(300, 5, seed=2).float()
+    bridge = Bridge(Cosine(9.0), Cosine(5.0), Bank(b), normalize=False)
+    huge = {"a": (a * 1e200, c), "c": (a, c * 1e200)}[side]
+    result = bridge.score(*huge, tolerance=0.01)
+    exact = truth(Cosine(9.0), Cosine(5.0), a, c, b, b)
+    assert ((result.scores - exact).abs() <= result.bound + 1e-9).all()
+
+
+def test_scores_beyond_float64_are_refused() -> None:
+    a, b = draw(3, 5) * 1e200, draw(300, 5, seed=2) * 1e200
+    with pytest.raises(InputError, match=r"scores under the dot critic must be within the range of float64"):
+        Bridge(Dot(1.0), Dot(1.0), Bank(b)).score(a, a, tolerance=0.01)

@@ -341,3 +341,33 @@ def test_only_regular_files_are_read(tmp_path) -> None:
         assert "not a regular file but a folder, pipe or device" in told(lambda n=name: as_rows(f"{tmp_path}/{n}", "a"))
     for name in ("gone.npy", "a\0.npy", "gone.npy/b.npy", "n" * 300 + ".npy", ""):
         assert told(lambda n=name: as_rows(n, "a")).endswith("give a .npy, .npz, .safetensors or .parquet file")
+
+
+def test_columns_of_floats_in_another_order_than_the_bank_are_refused(tmp_path) -> None:
+    """Compared by position, they gave a score of other dimensions; a prepared bank remembers its columns."""
+    x, bank = draw(), draw(40, seed=1)
+    turned = parquet(tmp_path / "turned.parquet", **{f"d{i}": x[:, i] for i in (1, 0, 2, 3)})
+    alike = parquet(tmp_path / "alike.parquet", **{f"d{i}": x[:, i] for i in range(D)})
+    table = Bank(parquet(tmp_path / "bank.parquet", **{f"d{i}": bank[:, i] for i in range(D)}))
+    critic = Cosine(4.0)
+    for held in (table, table.prepare(critic, critic, tmp_path / "bank", progress=False), table.shard(0, 2)):
+        bridge = Bridge(critic, critic, held)
+        assert "must have their columns in one order: column 0 is d1" in told(lambda b=bridge: b.score(turned, x))
+        assert "column 0 is d1" in told(lambda b=bridge: b.score(x, turned))
+        bridge.score(alike, x)
+
+
+def test_ids_of_an_archive_are_those_of_the_rows_that_were_read(tmp_path) -> None:
+    path, x = tmp_path / "x.npz", draw()
+    np.savez(path, x=x, id=np.arange(N))
+    rows = as_rows(path, "x")
+    np.savez(path, x=x[::-1], id=np.arange(N)[::-1])
+    assert rows.ids().to_pylist() == list(range(N))
+    assert np.array_equal(rows.read(0, N).numpy(), x)
+
+
+def test_a_view_of_turned_sign_is_scored() -> None:
+    x = torch.from_numpy(draw())
+    turned = torch._neg_view(x)
+    bridge = Bridge(Cosine(4.0), Cosine(3.0), Bank(turned))
+    assert torch.equal(bridge.score(turned, x).scores, Bridge(bridge.ab, bridge.bc, Bank(-x)).score(-x, x).scores)

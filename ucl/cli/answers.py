@@ -39,14 +39,20 @@ def table(found: Retrieval, queries: Sequence[Any], candidates: Sequence[Any]) -
     n, k = found.indices.shape
     indices = found.indices.flatten().tolist()
     columns = {
-        "query": [query for query in queries for _ in range(k)],
+        "query": _column([query for query in queries for _ in range(k)]),
         "rank": np.tile(np.arange(1, k + 1), n),
-        "candidate": [candidates[index] for index in indices],
+        "candidate": _column([candidates[index] for index in indices]),
     }
     single = ("score", "standard_error", "effective_samples", "reliable")
     return pa.table(
         columns | {one: np.asarray(getattr(found, many)).ravel() for one, many in zip(single, NUMBERS, strict=True)}
     )
+
+
+def _column(names: list[Any]) -> pa.Array:
+    """Names as Arrow holds them: numbers beyond int64 without a sign."""
+    large = any(isinstance(name, int) and name >= 2**63 for name in names)
+    return pa.array(names, pa.uint64() if large else None)
 
 
 def write(answers: pa.Table, temporary: Path, out: Path) -> None:
@@ -81,13 +87,18 @@ def lines(
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    texts = [str(row[name]) for name in ("query", "rank", "candidate")]
+    texts = [_shown(str(row[name])) for name in ("query", "rank", "candidate")]
     numbers = [f"{row['score']:.4f}", f"{row['standard_error']:.4f}", f"{row['effective_samples']:.1f}"]
     return (*texts, *numbers, "yes" if row["reliable"] else "no")
 
 
+def _shown(name: str) -> str:
+    """A name as a terminal may show it, on one line: what would move its cursor or its colours is spelled out."""
+    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in name)
+
+
 def _reason(because: Because) -> str:
-    return ", ".join(f"{share:.0%} {shorten(sample, LONGEST, placeholder='...')}" for sample, share in because)
+    return ", ".join(f"{share:.0%} {_shown(shorten(one, LONGEST, placeholder='...'))}" for one, share in because)
 
 
 def _number(value: Any) -> Any:

@@ -50,9 +50,9 @@ def evaluate(
 
 def _text(found: "Evaluation") -> str:
     lines = [f"{found.queries} queries, {found.candidates} candidates; 95 % intervals over queries"]
-    lines.append(f"{'bridge':24s}{'Recall@1':>19s}{'Recall@5':>19s}{'Recall@10':>19s}{'median rank':>22s}")
+    lines.append(f"{'bridge':24s}{'Recall@1':>22s}{'Recall@5':>22s}{'Recall@10':>22s}{'median rank':>22s}")
     for row in found.rows:
-        cells = [_cell(row.recall[k], 3).rjust(19) for k in row.recall]
+        cells = [_cell(row.recall[k], 3).rjust(22) for k in row.recall]
         mark = "winner" if row.bridge == found.winner else "tied" if row.ties else ""
         lines.append(f"{row.bridge:24s}{''.join(cells)}{_cell(row.median_rank, 1):>22s}  {mark}".rstrip())
     lines.append(f"best: {found.winner}; tied with it: {', '.join(found.tied) or 'none'}")

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from ucl.core.bridge import Bridge
 from ucl.core.critics import CRITICS, Critic
 from ucl.core.encoder_info import EncoderInfo, pair_scale, parse_info
 from ucl.core.prepared import shard_of
-from ucl.core.readers import Rows, as_rows
+from ucl.core.readers import Rows, as_rows, check_columns
 from ucl.errors import InputError, one_line
 
 __all__ = [
@@ -49,6 +50,9 @@ def critics(
 
     Options that disagree with the bank or with stores are refused, and so are stores of different models on one side.
     """
+    for asked, bank in ((a, built.for_a), (c, built.for_c)):
+        if asked is not None:
+            check_columns(asked, bank)
     was = built.critics or (None, None)
     both = (
         _critic(a, built.for_a, ab, ab_scale, "ab", was[0]),
@@ -142,8 +146,11 @@ def rows(source: str, name: str) -> Rows:
 
 
 def names(given: Rows) -> list[Any]:
-    """What a file calls its rows; their numbers where it does not."""
+    """What a file calls its rows; their numbers where it does not. InputError where a row has no id among ids."""
     ids = given.ids()
+    if ids is not None and ids.null_count:
+        row = pc.index(pc.is_null(ids), True).as_py()
+        raise InputError(f"{given.name}: row {row} of {_file(given)} has no id: give every row one, or leave out `id`")
     return [x if isinstance(x, int | str) else str(x) for x in (range(len(given)) if ids is None else ids.to_pylist())]
 
 

@@ -93,7 +93,9 @@ def _refused(out: Path, error: Exception) -> InputError:
 
 
 def _plain(name: Any) -> Any:
-    """An id as NumPy can hold it without pickle."""
+    """An id as NumPy can hold it without pickle; InputError for a row without one, which it cannot hold."""
+    if name is None:
+        raise InputError("a row without an id cannot be told in an .npz: give every row one, or write .parquet")
     return name if isinstance(name, int | str) else str(name)
 
 

@@ -68,6 +68,8 @@ def score(
     outputs.check_suffix(out, *([] if number is None else [".safetensors"]))
     if number is not None and reliable:
         raise InputError("--reliable needs the whole bank at once: leave it out, or --shard")
+    if out.suffix == ".npy" and (errors or reliable):
+        raise InputError(f"{out} would hold scores alone: leave out --errors and --reliable, or write .npz or .parquet")
     check_apart(out, a, c, bank, bank_for_c)
     queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
     bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize, queries, candidates, number)

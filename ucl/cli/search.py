@@ -1,6 +1,7 @@
 """The command `ucl search`: answers to pictures, sounds and texts, or to embeddings where an index was built."""
 
 import json
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,6 +66,17 @@ def search(
 
     indexed, embedded = all(Path(one).is_dir() for one in candidates), inputs.holds_embeddings(query)
     _check(query, candidates, bank, html, indexed, embedded)
+    if bank is None:
+        _check_bankless(
+            {
+                "bank-for-c": bank_for_c,
+                "ab-scale": ab_scale,
+                "bc-scale": bc_scale,
+                "ab": ab,
+                "bc": bc,
+                "normalize": normalize,
+            }
+        )
     if html is not None:
         check_apart(html, query, *candidates, bank, bank_for_c)
     built = None if bank is None else inputs.bank(bank, bank_for_c)
@@ -105,6 +117,15 @@ def _check(
             f"--bank is missing: it says which model embeds {query}; give texts that both models embedded (`ucl "
             "embed`), or the folder that `ucl bank build` made of them"
         )
+
+
+def _check_bankless(asked: Mapping[str, object]) -> None:
+    """Raise where options of the bridge are given without its bank: the index would answer without them."""
+    from ucl.errors import InputError
+
+    given = [name for name, value in asked.items() if value is not None]
+    if given:
+        raise InputError(f"--{given[0]} is of the bridge, and there is no --bank: give it, or leave --{given[0]} out")
 
 
 def _embed(query: str, bank: "Bank", device: str) -> "Queries":

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ucl.core.critics import Cosine, Critic, check_critic, represent
 from ucl.core.fingerprint import CHUNK, Fingerprint, Seal, row_hashes
-from ucl.core.matrices import given_ids
+from ucl.core.matrices import given_ids, in_type_of
 from ucl.core.origin import Piece
 from ucl.core.prepared import FolderWriter, read_folder, shard_range
 from ucl.core.readers import Rows, as_rows, check_finite, concatenate, in_order_of, rows_between
@@ -101,7 +101,7 @@ class Bank:
 
     def like(self, x: Tensor) -> tuple[Float[Tensor, "m d1"], Float[Tensor, "m d2"]]:
         """Both sides in memory, without gradients, in the type and on the device of `x`."""
-        for_a, for_c = (rows.read(0, len(rows)).detach().to(x) for rows in (self.for_a, self.for_c))
+        for_a, for_c = (in_type_of(x, rows.read(0, len(rows)).detach(), rows.name) for rows in (self.for_a, self.for_c))
         return for_a, for_c
 
     def cuts_for(self, size: int) -> list[int]:

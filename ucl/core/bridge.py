@@ -21,7 +21,7 @@ from ucl.core.moments import Anchors, Form, Moments
 from ucl.core.origin import Origin
 from ucl.core.precision import full_precision
 from ucl.core.pruned import PrunedResult, Pruning
-from ucl.core.readers import Rows, as_rows
+from ucl.core.readers import Rows, as_rows, check_columns
 from ucl.core.reliability import EntryTrust, largest_weights, trust_entries, warn_if_thin
 from ucl.core.result import BridgeResult
 from ucl.core.retrieval import Retrieval, merge_best
@@ -291,6 +291,7 @@ class Bridge:
                 f"{name} and {bank.name} must have the same width: got {rows.shape[1]} and {bank.shape[1]}; "
                 "embed both with the same model"
             )
+        check_columns(rows, bank)
         tensor = rows.read(0, len(rows))
         return tensor, Form(isinstance(x, Tensor), self.dtype or rows.dtype, tensor.device)
 
@@ -329,6 +330,13 @@ class _FreshMoments(Moments):
                 sums = log_sums(blocks, torch.float64)
             self.known[p, q] = sums if blocks.log_weights is None else without_null(sums)
         return self.known[p, q]
+
+    def errors(self, i: Int[Tensor, " f"], j: Int[Tensor, " f"], normalize: bool) -> Float[Tensor, " f"]:
+        with full_precision(self.blocks.device):
+            sums = log_sums(self.blocks, torch.float64)
+            sums = sums if self.blocks.log_weights is None else without_null(sums)
+            sides = (sums.rows, sums.columns) if normalize else (None, None)
+            return trust_entries(self.blocks, (i, j), (sums.pairs[i, j], *sides)).standard_errors
 
     def largest(self, i: Anchors, j: Anchors, count: int) -> Float[Tensor, "f _"]:
         with full_precision(self.blocks.device):

@@ -1,5 +1,6 @@
 """Matrices that are read a block of rows at a time: what they promise, their parts, and two of them joined by id."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -15,18 +16,23 @@ from torch import Tensor
 from ucl.errors import InputError
 
 __all__ = [
+    "COLUMNS",
     "ID",
     "Rows",
+    "check_columns",
     "check_finite",
     "check_matrix",
     "concatenate",
     "given_ids",
     "in_order_of",
+    "in_type_of",
     "plain_ids",
     "rows_between",
+    "single",
 ]
 
 ID = "id"  # the column, array or tensor of a file that names its rows
+COLUMNS = "ucl.columns"  # in the metadata of a table of floats: what its columns are called, in their order
 
 
 class Rows(ABC):
@@ -100,6 +106,21 @@ def check_finite(
     raise InputError(f"{name} must be finite: row {number} holds {what}; remove the row{where} or embed it again")
 
 
+def single(x: Tensor, name: str) -> Tensor:
+    """The same rows in float32, for what is computed in it; InputError where they leave its range."""
+    rows = x.float()
+    if x.dtype == torch.float64 and not bool(torch.isfinite(rows).all()):
+        raise InputError(
+            f"{name} must be within the range of float32 here: got numbers up to {float(x.abs().max()):.1e}; rescale it"
+        )
+    return rows
+
+
+def in_type_of(like: Tensor, x: Tensor, name: str) -> Tensor:
+    """Rows in the type and on the device of others; InputError where they leave its range."""
+    return (single(x, name) if like.dtype == torch.float32 else x).to(like)
+
+
 def check_matrix(shape: tuple[int, ...], kind: str, floating: bool, name: str) -> None:
     """Raise an error unless this is a matrix of floating-point numbers with at least one row and one column."""
     if len(shape) != 2:
@@ -108,6 +129,17 @@ def check_matrix(shape: tuple[int, ...], kind: str, floating: bool, name: str) -
         raise InputError(f"{name} must hold floating-point numbers: got {kind}; convert it with .astype('float32')")
     if shape[0] == 0 or shape[1] == 0:
         raise InputError(f"{name} must not be empty: got shape {list(shape)}; give at least one row and one column")
+
+
+def check_columns(one: Rows, other: Rows) -> None:
+    """Raise where two tables of floats have the same columns in another order: what is compared would not be alike."""
+    first, second = (json.loads(rows.metadata.get(COLUMNS, "[]")) for rows in (one, other))
+    if first != second and sorted(first) == sorted(second):
+        place = next(i for i, names in enumerate(zip(first, second, strict=True)) if names[0] != names[1])
+        raise InputError(
+            f"{one.path or one.name} and {other.path or other.name} must have their columns in one order: column "
+            f"{place} is {first[place]} in one, {second[place]} in the other; write them alike"
+        )
 
 
 def in_order_of(first: Rows, second: Rows) -> Rows:

@@ -64,6 +64,10 @@ class Moments(ABC):
         Of S alone without `j`, of T alone without `i`.
         """
 
+    def errors(self, i: Int[Tensor, " f"], j: Int[Tensor, " f"], normalize: bool) -> Float[Tensor, " f"]:
+        """Standard errors of the entries (i, j), summed over samples one by one; NaN where there is no bank to ask."""
+        return torch.full(i.shape, torch.nan, dtype=torch.float64, device=i.device)
+
     def require(self, powers: Sequence[tuple[int, int]]) -> None:  # noqa: B027, most can
         """Raise unless these second moments can be had."""
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from ucl.core.matrices import ID, Rows, check_matrix, plain_ids
+from ucl.core.matrices import COLUMNS, ID, Rows, check_matrix, plain_ids
 from ucl.errors import InputError, one_line
 from ucl.seals import KEY as SEAL
 
@@ -39,6 +39,8 @@ class ParquetRows(Rows):
         self.metadata = _own_metadata(schema)
         self.list_column, self.columns = _columns(schema, key, f"{name}: {path}")
         self.key = self.list_column or ""
+        if self.list_column is None:
+            self.metadata[COLUMNS] = json.dumps(self.columns)
         kinds = [_item(schema.field(c).type) or schema.field(c).type for c in self.columns]
         self.dtype = torch.float64 if pa.float64() in kinds else torch.float32
         metadata = self.file.metadata

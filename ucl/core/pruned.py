@@ -26,6 +26,7 @@ from torch import Tensor
 from ucl.core.bank import Bank
 from ucl.core.critics import Cosine, Critic, Dot, represent
 from ucl.core.exponential import log_sum_exp
+from ucl.errors import InputError
 
 __all__ = ["PrunedResult", "Pruning", "Ready"]
 
@@ -90,8 +91,8 @@ class Pruning:
         found = torch.empty(len(c), 2, dtype=torch.float64, device=c.device)
         step = max(1, BLOCK // self.size)
         for start in range(0, len(c), step):
-            rows = represent(self.bc, c[start : start + step].detach().to(self.dtype), self.names[1], first=start)
-            scores = self.bc.number * self.bc.compare(rows, self.for_c).double()
+            rows = self._represented(self.bc, c[start : start + step], self.names[1], start)
+            scores = _scores(self.bc, rows, self.for_c)
             found[start : start + step, 0] = scores.amax(1)
             found[start : start + step, 1] = log_sum_exp(scores.add_(self.log_weights))
         return found
@@ -102,7 +103,7 @@ class Pruning:
         Without it the bound is the most that the critic gives anything: its scale (cosine), 0 (distances), or the
         product of the norms (dot); nothing can be normalised then.
         """
-        rows = represent(self.bc, c.detach().to(self.dtype), self.names[1])
+        rows = self._represented(self.bc, c, self.names[1])
         if surveyed is not None:
             return Ready(rows, *surveyed.to(rows.device).unbind(1))
         largest = torch.full((len(rows),), 0.0, dtype=torch.float64, device=rows.device)
@@ -145,16 +146,32 @@ class Pruning:
     def _order(self, a: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Samples by weight, heaviest first, the logarithms of their weights, the sum of all from each on, and the
         largest A-B score from each on."""
-        query = represent(self.ab, a.detach().to(self.dtype), self.names[0])
-        scores = self.ab.number * self.ab.compare(query, self.for_a)[0].double()
+        query = self._represented(self.ab, a, self.names[0])
+        scores = _scores(self.ab, query, self.for_a)[0]
         weights, order = (scores + self.log_weights).sort(descending=True)
         peak = scores[order].flip(0).cummax(0).values.flip(0)
         return order, weights, weights.flip(0).logcumsumexp(0).flip(0), peak
+
+    def _represented(self, critic: Critic, x: Tensor, name: str, first: int = 0) -> Tensor:
+        """Rows as the critic compares them, taken to norm one before they are taken to float32, whose range is less."""
+        rows = x.detach() if x.dtype == self.dtype else x.detach().double()
+        return represent(critic, rows, name, first=first).to(self.dtype)
 
     def _sums(self, rows: Tensor, samples: Tensor, weights: Tensor) -> Float[Tensor, " k"]:
         found = torch.empty(len(rows), dtype=torch.float64, device=rows.device)
         seen, step = self.for_c[samples], max(1, BLOCK // len(samples))
         for start in range(0, len(rows), step):
-            scores = self.bc.number * self.bc.compare(rows[start : start + step], seen).double()
+            scores = _scores(self.bc, rows[start : start + step], seen)
             found[start : start + step] = log_sum_exp(scores.add_(weights))
         return found
+
+
+def _scores(critic: Critic, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
+    """Scores of rows that are represented already, in float64; InputError where they leave its range."""
+    scores = critic.number * critic.compare(x, y).double()
+    if not bool(torch.isfinite(scores.sum())) and not bool(torch.isfinite(scores).all()):
+        raise InputError(
+            f"scores under the {critic.name} critic must be within the range of float64: got embeddings of numbers "
+            f"up to {float(x.abs().max()):.1e} and {float(y.abs().max()):.1e}; rescale them, and the scale with them"
+        )
+    return scores

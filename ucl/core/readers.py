@@ -11,12 +11,23 @@ from jaxtyping import Float, Int64
 from safetensors import safe_open
 from torch import Tensor
 
-from ucl.core.matrices import ID, Rows, check_finite, check_matrix, concatenate, in_order_of, plain_ids, rows_between
+from ucl.core.matrices import (
+    ID,
+    Rows,
+    check_columns,
+    check_finite,
+    check_matrix,
+    concatenate,
+    in_order_of,
+    plain_ids,
+    rows_between,
+    single,
+)
 from ucl.core.parquet import ParquetRows
 from ucl.errors import InputError, one_line
 from ucl.files import why_not_a_file
 
-__all__ = ["Rows", "as_rows", "check_finite", "concatenate", "in_order_of", "rows_between"]
+__all__ = ["Rows", "as_rows", "check_columns", "check_finite", "concatenate", "in_order_of", "rows_between", "single"]
 
 FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 FORMATS = "give a .npy, .npz, .safetensors or .parquet file"
@@ -56,7 +67,10 @@ class _TensorRows(Rows):
         check_matrix(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), tensor.dtype in FLOATS, name)
         self.shape = (tensor.shape[0], tensor.shape[1])
         self.dtype = torch.float64 if tensor.dtype == torch.float64 else torch.float32
-        self.tensor = tensor  # the caller's own: converted when read, so that what is read is what it holds
+        # A view whose sign is turned when it is read has no memory that holds its numbers.
+        self.tensor = (
+            tensor.resolve_neg()
+        )  # else the caller's own: converted when read, so that what is read is what it holds
         check_finite(tensor, name)
 
     def _read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
@@ -94,15 +108,15 @@ class _ArchiveRows(_ArrayRows):
 
     def __init__(self, path: str, key: str, name: str) -> None:
         with np.load(path, allow_pickle=False) as archive:
-            self.named = ID in archive and key != ID
             super().__init__(archive[key], name, path)
+            self.named = self._named(archive) if ID in archive and key != ID else None  # with the rows they belong to
 
     def ids(self) -> pa.Array | None:
-        if not self.named:
-            return None
+        return self.named
+
+    def _named(self, archive: Any) -> pa.Array:
         try:
-            with np.load(self.path, allow_pickle=False) as archive:
-                ids = pa.array(archive[ID])
+            ids = pa.array(archive[ID])
         except Exception as error:
             raise InputError(f"{self.name}: cannot read `id` of {self.path}: {one_line(error)}") from None
         return plain_ids(ids, self, len(self))

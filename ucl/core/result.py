@@ -16,6 +16,7 @@ from ucl.core.moments import Form, KnownMoments, MergedMoments, Moments
 from ucl.core.origin import Origin, joined
 from ucl.core.part_files import PartAbout, open_part, put_tile, read_about, read_sums
 from ucl.core.reliability import FEWEST, reliable, tail_length, warn_if_thin
+from ucl.core.scores import SMALL_SCALE
 from ucl.errors import InputError
 from ucl.files import replacing
 from ucl.seals import seal
@@ -111,27 +112,44 @@ class BridgeResult:
     def standard_error(self) -> Any:
         """[n, k] Monte Carlo standard error of each score over draws of the bank (delta method).
 
-        NaN for a bank of one distinct sample, which says nothing about its own spread.
+        NaN for a bank of one distinct sample, which says nothing about its own spread. Where it is so small a part of
+        the sums it comes from that their rounding would show, it is summed over the bank again, sample by sample; a
+        loaded or merged result, which has no bank, has NaN there.
         """
         with torch.no_grad():
             samples = self.moments.weight**2 / self.moments.squared_weight
-            known = samples > 1 + 1e-9
-            variance = self._variance() / (samples - 1 if known else 1)
-            return self.form.give(variance.sqrt() if known else torch.full_like(variance, torch.nan))
+            variance, gross = self._variance()
+            if samples <= 1 + 1e-9:
+                return self.form.give(torch.full_like(variance, torch.nan))
+            errors = (variance / (samples - 1)).sqrt()
+            i, j = (variance < self._rounding() * gross).nonzero(as_tuple=True)
+            if len(i):
+                errors[i, j] = self.moments.errors(i, j, self.normalize)
+            return self.form.give(errors)
 
-    def _variance(self) -> Float[Tensor, "n k"]:
-        """Variance over samples of what one of them adds to the score, with shares p^2 / sum p^2."""
+    def _rounding(self) -> float:
+        """The share of the terms of a variance below which it is in doubt: where float32 products may have gone in."""
+        (ab, one), (bc, other) = self.origin.ab, self.origin.bc
+        single = self.form.dtype == torch.float32 and ab == bc == "cosine" and one + other >= SMALL_SCALE
+        return 1e-3 if single else 1e-8
+
+    def _variance(self) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
+        """Variance over samples of what one of them adds to the score, with shares p^2 / sum p^2; and its squares.
+
+        The squares are what it is left of: where it is much less than they are, it is their rounding.
+        """
         size = 2 * math.log(self.moments.weight) - math.log(self.moments.squared_weight)
         one, two = self.moments.first, self.moments.second(2, 2)
-        square = (two.pairs - 2 * one.pairs + size).exp()
+        gross = (two.pairs - 2 * one.pairs + size).exp()
+        square = gross.clone()
         if self.normalize:
             cross = self.moments.second(1, 1).pairs
             left, right = self.moments.second(2, 1).pairs, self.moments.second(1, 2).pairs
-            square += (two.rows - 2 * one.rows + size).exp()[:, None] + (two.columns - 2 * one.columns + size).exp()
-            square -= 2 * (left - one.pairs - one.rows[:, None] + size).exp()
+            gross += (two.rows - 2 * one.rows + size).exp()[:, None] + (two.columns - 2 * one.columns + size).exp()
+            square = gross - 2 * (left - one.pairs - one.rows[:, None] + size).exp()
             square -= 2 * (right - one.pairs - one.columns + size).exp()
             square += 2 * (cross - one.rows[:, None] - one.columns + size).exp()
-        return (square - self._linear(size)).clamp_min(0)
+        return (square - self._linear(size)).clamp_min(0), gross
 
     def _linear(self, size: float) -> Float[Tensor, "n k"] | float:
         """What the terms that are not squares take off: one, where all samples weigh the same."""

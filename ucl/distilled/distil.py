@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from ucl.core.bridge import Bridge
+from ucl.core.readers import single
 from ucl.distilled.draws import Known, Pairs, held_apart, simulate
 from ucl.distilled.judging import Marks, mark_log_sum_exp, mark_towers
 from ucl.distilled.report import Report, WeakStudentWarning
@@ -52,7 +53,7 @@ def distill(
     c, _ = bridge._side(c_samples, "c")
     if a.device != c.device:
         raise InputError(f"a_samples and c_samples must be on one device: got {a.device} and {c.device}; use .to()")
-    known = _known(bridge, a.detach().float(), c.detach().float())
+    known = _known(bridge, single(a.detach(), "a_samples"), single(c.detach(), "c_samples"))
     student = distill_stack([known], [seed], width=width, hidden=hidden, settings=settings, progress=progress)[0]
     student.bridge = bridge
     return student

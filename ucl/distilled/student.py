@@ -14,7 +14,7 @@ from torch import Tensor
 from ucl.core.bridge import Bridge
 from ucl.core.fingerprint import fingerprint
 from ucl.core.prepared import opened
-from ucl.core.readers import as_rows, concatenate, rows_between
+from ucl.core.readers import as_rows, concatenate, rows_between, single
 from ucl.distilled import nearest
 from ucl.distilled.index_folder import STUDENT, IndexPart, describe, folders_of, read_part, shard_in, write_part
 from ucl.distilled.report import Report
@@ -114,7 +114,7 @@ class Student:
             )
         parts = []
         for start in range(0, len(rows), ROWS):
-            block = rows.read(start, min(start + ROWS, len(rows))).to(self.towers.log_scale)
+            block = single(rows.read(start, min(start + ROWS, len(rows))), side).to(self.towers.log_scale)
             parts.append(self.towers.encode(side, block[None])[0])
         vectors = torch.cat(parts)
         return vectors.to(x.device) if isinstance(x, Tensor) else vectors.cpu().numpy()

@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ucl.core.bridge import Bridge
-from ucl.core.readers import as_rows
+from ucl.core.readers import as_rows, single
 from ucl.errors import InputError
 from ucl.peers import PEERS
 from ucl.peers.base import Peer, SharedBank
@@ -111,7 +111,7 @@ def _some(x: Any, name: str) -> Float[Tensor, "n d"]:
     rows = as_rows(x, name)
     if len(rows) < FEWEST:
         raise InputError(f"{name} must hold at least {FEWEST} samples for a diagnosis: got {len(rows)}")
-    return rows.read(0, min(len(rows), MOST)).detach().float().cpu()
+    return single(rows.read(0, min(len(rows), MOST)).detach(), name).cpu()
 
 
 def _pairs(given: Triplet | None, name: str) -> Pairs | None:
@@ -132,7 +132,7 @@ def _known(
     a, c = (as_rows(part, "pairs_ac") for part in pairs)
     if len(a) != len(c) or len(a) < 2:
         raise InputError(f"pairs_ac must hold at least 2 pairs, row by row: got {len(a)} and {len(c)} rows")
-    x, y = (rows.read(0, len(rows)).detach().float().cpu() for rows in (a, c))
+    x, y = (single(rows.read(0, len(rows)).detach(), "pairs_ac").cpu() for rows in (a, c))
     found = hits(peer, Ends(x, y, torch.full((len(x),), -1)), candidates, among)
     return compare(found, next(p for p in predictions if p.method == peer.name))
 

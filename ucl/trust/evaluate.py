@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ucl.core.readers import single
 from ucl.errors import InputError
 from ucl.peers import PEERS, Peer, SharedBank
 from ucl.statistics.cutoffs import KS
@@ -84,8 +85,8 @@ def evaluate(
     asked = right.any(1).nonzero()[:, 0]
     if not len(asked):
         raise InputError("pairs must name at least one pair of A and C: got none")
-    a, c = a.float().cpu(), c.float().cpu()
-    memory = SharedBank(bank.for_a.float(), bank.for_c.float(), bank.ab, bank.bc, a, c)
+    a, c = single(a, "a").cpu(), single(c, "c").cpu()
+    memory = SharedBank(single(bank.for_a, "bank.for_a"), single(bank.for_c, "bank.for_c"), bank.ab, bank.bc, a, c)
     methods = [method() for method in peers]
     found = {
         peer.name: ranks(peer.fit(memory).score(a[asked], c), right[asked]) for peer in methods if peer.applies(memory)
