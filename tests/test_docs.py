@@ -33,6 +33,10 @@ from ucl.files import read_json
 from ucl.media import hub
 from ucl.media.encoders import load_encoders
 from ucl.media.store import read_store
+from ucl.peers import PEERS
+from ucl.reporting.names import METHOD_LABELS
+from ucl.trust.diagnose import LEFT_OUT
+from ucl.trust.ways import WAYS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -187,6 +191,17 @@ def test_the_readme_says_what_was_measured() -> None:
         f"off by {diagnosis['prediction_error']:.3f}",
     ):
         assert sentence in text, f"README.md must say: {sentence}"
+
+
+def test_every_method_that_diagnose_prints_is_in_its_table() -> None:
+    rows = re.findall(r"^\| (`.*`) \| (.*) \| (.*) \|$", (DOCS / "diagnose.md").read_text("utf-8"), re.MULTILINE)
+    named = {name: row for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    assert named.keys() == {peer.name for peer in PEERS} - set(LEFT_OUT)
+    for peer in PEERS:
+        if peer.name in named:
+            _, labels, use = named[peer.name]
+            assert METHOD_LABELS[peer.name].partition(",")[0] in labels
+            assert peer.name in WAYS or f"{peer.__name__}`" in use
 
 
 def test_the_paper_is_named_alike_everywhere() -> None:

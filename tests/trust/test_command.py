@@ -39,6 +39,7 @@ def test_a_verdict_and_a_page(files: Path, tmp_path: Path) -> None:
     assert code == 0
     assert said.startswith("Use the bridge ")
     assert "Predicted Recall@1 among 10" in said
+    assert "  > Use it: " in said
     assert len(said.splitlines()) < 40  # one screen
     assert "Use the bridge" in (tmp_path / "page.html").read_text()
 

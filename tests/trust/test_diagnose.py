@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ucl import Bank, Bridge, Cosine, Diagnosis, InputError, diagnose
+from ucl.peers import PEERS, Barycentre, Peer, SharedBank
 from ucl.runtime import generator
 from ucl.trust.page import write_page
+from ucl.trust.ways import WAYS, way
 
 CLUSTERS, WIDTH, BANK, ROWS, NOISE = 30, 12, 600, 200, 0.12
 
@@ -112,6 +114,29 @@ def test_json_and_page_hold_what_was_said(bridged: Diagnosis, tmp_path: Path) ->
     assert bridged.headline in page
     assert not re.search(r"https?://|<script|src=", page)
     assert page.count("<circle") == len(bridged.predictions)
+
+
+def test_sides_the_wrong_way_round_are_told_before_the_work() -> None:
+    w = world("apart", 1)
+    bridge = Bridge(Cosine(12.0), Cosine(12.0), Bank(w["for_a"], w["for_c"][:, :5]))
+    with pytest.raises(InputError, match=r"got 5 and 12; that is the width of bank.for_c: swap a and c"):
+        diagnose(bridge, w["c"][:, :5], w["a"], progress=False)
+    with pytest.raises(InputError, match=r"pairs_bc\[0\] and bank.for_c must have the same width: got 12 and 5"):
+        diagnose(bridge, w["a"], w["c"][:, :5], pairs_bc=(w["a"], w["for_a"], w["for_c"]), progress=False)
+
+
+@pytest.mark.parametrize("peer", PEERS)
+def test_every_method_says_how_it_is_used(peer: type[Peer]) -> None:
+    told = way(peer.name)
+    assert told in WAYS.values() or f"`{peer.__name__}().fit(" in told
+
+
+def test_the_call_that_is_told_runs_as_it_stands() -> None:
+    w = world("apart", 1)
+    bank, ab, bc, a, c = Bank(w["for_a"], w["for_c"]), Cosine(12.0), Cosine(12.0), w["a"], w["c"]
+    (call,) = re.findall(r"`(\w+\(\).*)`", way("barycentre"))
+    names = {"Barycentre": Barycentre, "SharedBank": SharedBank, "bank": bank, "ab": ab, "bc": bc, "a": a, "c": c}
+    assert eval(call, names).indices.shape == (ROWS, 10)
 
 
 @pytest.mark.parametrize(

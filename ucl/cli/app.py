@@ -21,30 +21,40 @@ from ucl.extras import remedy
 
 __all__ = ["app", "main"]
 
+ABOUT = """Score pairs of modalities that were never trained together.
+
+A is what you ask with, C what you look for, B (the bank) what both models know: sounds, images and texts, say.
+
+\b
+From embeddings: check, diagnose, bank build, retrieve, explain.
+From folders of media: embed, bank build, search.
+Into a vector index: distill, index build, search.
+"""
+
 app = typer.Typer(
-    help="Score pairs of modalities that were never trained together.",
+    help=ABOUT,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(embed)
-app.command()(search)
-app.command()(score)
-app.command()(merge)
-app.command()(retrieve)
-app.command()(check)
-app.command()(calibrate)
-app.command()(diagnose)
-app.command()(explain)
-app.command()(evaluate)
+app.command(short_help="Embed a folder of pictures or sounds, or a list of texts.")(embed)
+app.command(short_help="The best answers to media, or to embeddings by an index.")(search)
+app.command(short_help="Every row of A against every row of C, into a file.")(score)
+app.command(short_help="Put the parts that `ucl score --shard` wrote together.")(merge)
+app.command(short_help="The best rows of C for every row of A, with errors.")(retrieve)
+app.command(short_help="Is this bank what you think it is?")(check)
+app.command(short_help="The scale that known pairs of one model ask for.")(calibrate)
+app.command(short_help="Direct comparison, which bridge, or neither?")(diagnose)
+app.command(short_help="The samples of the bank that carry a match.")(explain)
+app.command(short_help="Recall of every bridge on known pairs.")(evaluate)
 app.add_typer(bank_app, name="bank")
-app.command()(distill)
+app.command(short_help="A bridge as two small maps, for any vector index.")(distill)
 app.add_typer(index_app, name="index")
 app.add_typer(maze_app, name="maze")
-app.command()(plan)
-app.command()(params)
-app.command()(track)
+app.command(short_help="What a size costs: arithmetic, bytes, hours.")(plan)
+app.command(short_help="Check a parameter file; what each key means.")(params)
+app.command(short_help="Log runs to MLflow that no server could take.")(track)
 
 
 def _show_version(wanted: bool) -> bool:

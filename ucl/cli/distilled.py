@@ -62,7 +62,7 @@ def distill(
         typer.echo(f"ucl: {student.report.warning()}", err=True)
 
 
-@index_app.command()
+@index_app.command(short_help="Candidates as an index, or as vectors in Parquet.")
 def build(
     student: StudentFile,
     c: Annotated[str, typer.Argument(metavar="C", help=f"Candidates. {FILES} Ids of the file are kept.")],

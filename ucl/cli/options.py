@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 FILES = (
     "Embeddings: .npy, .npz, .safetensors or .parquet, a row per sample; FILE:NAME picks one of several arrays; `id` "
-    "in a file names its rows."
+    "in a file (an array, a tensor, a column) names its rows."
 )
 Queries = Annotated[str, typer.Argument(metavar="A", help=f"Queries. {FILES}")]
 Answers = Annotated[str, typer.Argument(metavar="C", help="Candidates, likewise.")]

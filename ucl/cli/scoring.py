@@ -208,7 +208,7 @@ def explain(
         typer.echo(f"{one['share']:7.2%}  f_AB {one['score_ab']:9.4f}  f_BC {one['score_bc']:9.4f}  {one['sample']}")
 
 
-@bank_app.command()
+@bank_app.command(short_help="Prepare a bank once, with its critics and scales.")
 def build(
     for_a: Annotated[str, typer.Argument(help=f"B as the A-B model embeds it. {FILES}")],
     out: Annotated[Path, typer.Option(help="Folder to write; a bank that is there is replaced.")],

@@ -48,7 +48,10 @@ def search(
     bc: BC = None,
     normalize: Annotated[
         bool | None,
-        typer.Option("--normalize/--no-normalize", help="As for `ucl score`; left out: all but an index."),
+        typer.Option(
+            "--normalize/--no-normalize",
+            help="Normalise each critic per anchor over the bank. Default: yes, but no for an index.",
+        ),
     ] = None,
     device: Device = "cpu",
     as_json: Json = False,
@@ -57,6 +60,8 @@ def search(
     """The best answers to a query, with their errors and the samples of the bank that carry them.
 
     The bank says which model embeds the query; scales come from the files. (Embeddings by embeddings: `ucl retrieve`.)
+    Of an index it prints a line per query, candidate:score, the best first: by the bridge with --bank, else by the
+    student.
 
     Example: ucl search bark.wav --candidates photos.parquet --bank bank/ --html answers.html
     """

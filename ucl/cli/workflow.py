@@ -15,7 +15,10 @@ def params(
     file: Annotated[Path, typer.Argument(help="A parameter file.")] = Path("params.yaml"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check a parameter file and say what each key means."""
+    """Check a parameter file and say what each key means.
+
+    Example: ucl params profiles/demo/params.yaml
+    """
     from ucl.experiments.params import Params, describe, load_params
 
     if not file.exists():
@@ -33,7 +36,10 @@ def track(
         list[Path] | None, typer.Argument(help="Descriptions of runs; by default all that are not logged yet.")
     ] = None,
 ) -> None:
-    """Log runs to MLflow that no server could take when they were made; what is there is not logged twice."""
+    """Log runs to MLflow that no server could take when they were made; what is there is not logged twice.
+
+    Example: ucl track results/synthetic/runs.json
+    """
     from ucl.cli.paths import check_apart
     from ucl.reporting.tracking import log_runs
 

@@ -285,13 +285,9 @@ class Bridge:
         return queries, candidates, Form(form_a.torch_in or form_c.torch_in, dtype, queries.device)
 
     def _side(self, x: Any, name: str) -> tuple[Tensor, Form]:
-        rows, bank = as_rows(x, name), self.bank.for_a if name == "a" else self.bank.for_c
-        if rows.shape[1] != bank.shape[1]:
-            raise InputError(
-                f"{name} and {bank.name} must have the same width: got {rows.shape[1]} and {bank.shape[1]}; "
-                "embed both with the same model"
-            )
-        check_columns(rows, bank)
+        rows = as_rows(x, name)
+        self.bank.check_width(rows.shape[1], name)
+        check_columns(rows, self.bank.for_a if name == "a" else self.bank.for_c)
         tensor = rows.read(0, len(rows))
         return tensor, Form(isinstance(x, Tensor), self.dtype or rows.dtype, tensor.device)
 

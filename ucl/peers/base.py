@@ -50,6 +50,8 @@ class SharedBank:
                 "the methods of ucl.peers count every sample of a bank once: got a bank with weights; "
                 "leave them out, or draw samples in proportion to them"
             )
+        bank.check_width(a.shape[1], "a")
+        bank.check_width(c.shape[1], "c")
         return cls(*bank.like(a), ab, bc, a, c)
 
     @property

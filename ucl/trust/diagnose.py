@@ -60,7 +60,7 @@ def diagnose(
     among = min(among or len(candidates), len(candidates))
     if among < 2:
         raise InputError(f"among must be at least 2 candidates: got {among}")
-    both = {"ab": _pairs(pairs_ab, "pairs_ab"), "bc": _pairs(pairs_bc, "pairs_bc")}
+    both = {"ab": _pairs(bridge, pairs_ab, "a", "pairs_ab"), "bc": _pairs(bridge, pairs_bc, "c", "pairs_bc")}
     bank, held_out = _bank(bridge, both, queries, candidates)
     random = generator(len(candidates), 20)
     fitted = _fit(bank, progress)
@@ -86,7 +86,13 @@ def diagnose(
 
 def _fit(bank: SharedBank, progress: bool) -> list[Peer]:
     peers = [peer for peer in (method() for method in PEERS) if peer.name not in LEFT_OUT and peer.applies(bank)]
-    return [peer.fit(bank) for peer in tqdm(peers, "diagnose", unit="method", disable=not progress)]
+    fitted = []
+    with tqdm(total=len(peers), desc="diagnose", unit="method", disable=not progress) as bar:
+        for peer in peers:
+            bar.set_postfix_str(peer.name)  # the last ones train, and take most of the time
+            fitted.append(peer.fit(bank))
+            bar.update()
+    return fitted
 
 
 def _bank(
@@ -114,12 +120,14 @@ def _some(x: Any, name: str) -> Float[Tensor, "n d"]:
     return single(rows.read(0, min(len(rows), MOST)).detach(), name).cpu()
 
 
-def _pairs(given: Triplet | None, name: str) -> Pairs | None:
+def _pairs(bridge: Bridge, given: Triplet | None, anchor: str, name: str) -> Pairs | None:
     if given is None:
         return None
     if len(given) != 3:
         raise InputError(f"{name} must hold three arrays, the anchors and B as both models embed it: got {len(given)}")
     parts = [_some(part, f"{name}[{i}]") for i, part in enumerate(given)]
+    for i, (part, side) in enumerate(zip(parts, (anchor, "a", "c"), strict=True)):
+        bridge.bank.check_width(part.shape[1], f"{name}[{i}]", side)
     if len({len(part) for part in parts}) > 1:
         raise InputError(f"{name} must hold one row a pair in all three arrays: got {[len(part) for part in parts]}")
     return Pairs(*parts)

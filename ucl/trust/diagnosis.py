@@ -7,6 +7,7 @@ from typing import Literal
 
 from ucl.trust.findings import Findings, plain
 from ucl.trust.predict import Prediction
+from ucl.trust.ways import WAYS, way
 
 __all__ = ["Diagnosis", "Known", "Verdict", "decide"]
 
@@ -32,9 +33,9 @@ class Diagnosis:
     """Direct comparison, which bridge, or neither? Prints as one screen.
 
     `verdict`: `direct`, `bridge`, `none` (nothing here joins these two models) or `cannot tell`. `method` is the one to
-    use, None for the last two. `reasons` are plain sentences, `needs` what would make the answer surer. `predictions`
-    are in order of predicted recall among `among` candidates, the best first. `numbers` holds, by part, what was
-    measured of Assumptions 2 and 3 and of the bank.
+    use, `use` how, both None for the last two. `reasons` are plain sentences, `needs` what would make the answer surer.
+    `predictions` are in order of predicted recall among `among` candidates, the best first. `numbers` holds, by part,
+    what was measured of Assumptions 2 and 3 and of the bank.
     """
 
     verdict: Verdict
@@ -58,9 +59,27 @@ class Diagnosis:
             return "Nothing here joins these two models."
         return "Cannot tell."
 
+    @property
+    def use(self) -> str | None:
+        """The command or the call that answers by `method`; None where there is none to use."""
+        return None if self.method is None else way(self.method)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """How to answer by the method of the verdict, and by the best one that a command has, where it has not."""
+        if self.method is None:
+            return ()
+        steps = [f"Use it: {self.use}."]
+        if self.method not in WAYS:
+            best = next((p for p in self.predictions if p.method in WAYS and p.method != "direct"), None)
+            steps += (
+                [f"The best that a command has: {best.method}, {best.recall:.2f}: {way(best.method)}."] if best else []
+            )
+        return tuple(steps)
+
     def to_json(self) -> str:
         """Everything as one line of JSON; numbers that are not finite are null."""
-        own = {name: getattr(self, name) for name in ("verdict", "method", "among", "reasons", "needs")}
+        own = {name: getattr(self, name) for name in ("verdict", "method", "use", "among", "reasons", "needs")}
         own |= {"predictions": [asdict(p) for p in self.predictions], "checked": json.loads(self.checked.to_json())}
         own["numbers"] = {part: {k: plain(v) for k, v in held.items()} for part, held in self.numbers.items()}
         own["known_pairs"] = asdict(self.known) if self.known else None
@@ -69,6 +88,7 @@ class Diagnosis:
     def __str__(self) -> str:
         lines = [self.headline, *(f"  - {reason}" for reason in self.reasons)]
         lines += [f"  ? {need}" for need in self.needs]
+        lines += [f"  > {line}" for line in self.steps]
         lines += ["", f"Predicted Recall@1 among {self.among}:"]
         width = max((len(p.method) for p in self.predictions), default=0)
         for p in self.predictions:

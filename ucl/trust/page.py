@@ -29,7 +29,7 @@ def write_page(diagnosis: Diagnosis, path: str | Path) -> None:
 
 
 def _page(diagnosis: Diagnosis) -> str:
-    reasons = "".join(f"<li>{escape(line)}</li>" for line in (*diagnosis.reasons, *diagnosis.needs))
+    reasons = "".join(f"<li>{escape(line)}</li>" for line in (*diagnosis.reasons, *diagnosis.needs, *diagnosis.steps))
     parts = "".join(
         f"<h2>{escape(PARTS[part])}</h2>{_table([(name, f'{value:.4g}') for name, value in numbers.items()])}"
         for part, numbers in diagnosis.numbers.items()
