@@ -94,20 +94,6 @@ class Bank:
             self._ids = next((ids for rows in self._sides if (ids := rows.ids()) is not None), None)
         return self._ids
 
-    def check_width(self, width: int, name: str, side: str | None = None) -> None:
-        """Raise unless what is called `name` is as wide as the bank's `side` (a or c, by default the name itself)."""
-        mine, other = (self.for_a, self.for_c) if (side or name) == "a" else (self.for_c, self.for_a)
-        if width == mine.shape[1]:
-            return
-        remedy = "embed both with the same model"
-        if self.shared:
-            remedy += "; a bank that two models embedded needs for_c as well (--bank-for-c)"
-        elif width == other.shape[1]:
-            remedy = (
-                f"that is the width of {other.name}: swap a and c, or the bank's sides with their critics and scales"
-            )
-        raise InputError(f"{name} and {mine.name} must have the same width: got {width} and {mine.shape[1]}; {remedy}")
-
     @property
     def shared(self) -> bool:
         """Whether both models use one embedding of B."""

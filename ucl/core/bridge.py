@@ -21,7 +21,7 @@ from ucl.core.moments import Anchors, Form, Moments
 from ucl.core.origin import Origin
 from ucl.core.precision import full_precision
 from ucl.core.pruned import PrunedResult, Pruning
-from ucl.core.readers import Rows, as_rows, check_columns
+from ucl.core.readers import Rows, as_rows, check_columns, check_width
 from ucl.core.reliability import EntryTrust, largest_weights, trust_entries, warn_if_thin
 from ucl.core.result import BridgeResult
 from ucl.core.retrieval import Retrieval, merge_best
@@ -286,7 +286,7 @@ class Bridge:
 
     def _side(self, x: Any, name: str) -> tuple[Tensor, Form]:
         rows = as_rows(x, name)
-        self.bank.check_width(rows.shape[1], name)
+        check_width(rows.shape[1], name, (self.bank.for_a, self.bank.for_c))
         check_columns(rows, self.bank.for_a if name == "a" else self.bank.for_c)
         tensor = rows.read(0, len(rows))
         return tensor, Form(isinstance(x, Tensor), self.dtype or rows.dtype, tensor.device)

@@ -22,6 +22,7 @@ __all__ = [
     "check_columns",
     "check_finite",
     "check_matrix",
+    "check_width",
     "concatenate",
     "given_ids",
     "in_order_of",
@@ -129,6 +130,19 @@ def check_matrix(shape: tuple[int, ...], kind: str, floating: bool, name: str) -
         raise InputError(f"{name} must hold floating-point numbers: got {kind}; convert it with .astype('float32')")
     if shape[0] == 0 or shape[1] == 0:
         raise InputError(f"{name} must not be empty: got shape {list(shape)}; give at least one row and one column")
+
+
+def check_width(width: int, name: str, sides: tuple[Rows, Rows], side: str | None = None) -> None:
+    """Raise unless what is called `name` is as wide as the bank's `side` (a or c, by default the name itself)."""
+    mine, other = sides if (side or name) == "a" else sides[::-1]
+    if width == mine.shape[1]:
+        return
+    remedy = "embed both with the same model"
+    if mine is other:
+        remedy += "; a bank that two models embedded needs for_c as well (--bank-for-c)"
+    elif width == other.shape[1]:
+        remedy = f"that is the width of {other.name}: swap a and c, or the bank's sides with their critics and scales"
+    raise InputError(f"{name} and {mine.name} must have the same width: got {width} and {mine.shape[1]}; {remedy}")
 
 
 def check_columns(one: Rows, other: Rows) -> None:

@@ -17,6 +17,7 @@ from ucl.core.matrices import (
     check_columns,
     check_finite,
     check_matrix,
+    check_width,
     concatenate,
     in_order_of,
     plain_ids,
@@ -27,7 +28,17 @@ from ucl.core.parquet import ParquetRows
 from ucl.errors import InputError, one_line
 from ucl.files import why_not_a_file
 
-__all__ = ["Rows", "as_rows", "check_columns", "check_finite", "concatenate", "in_order_of", "rows_between", "single"]
+__all__ = [
+    "Rows",
+    "as_rows",
+    "check_columns",
+    "check_finite",
+    "check_width",
+    "concatenate",
+    "in_order_of",
+    "rows_between",
+    "single",
+]
 
 FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 FORMATS = "give a .npy, .npz, .safetensors or .parquet file"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ucl.core.bank import Bank
 from ucl.core.critics import Critic
+from ucl.core.readers import check_width
 from ucl.core.retrieval import merge_best
 from ucl.errors import InputError
 
@@ -50,8 +51,8 @@ class SharedBank:
                 "the methods of ucl.peers count every sample of a bank once: got a bank with weights; "
                 "leave them out, or draw samples in proportion to them"
             )
-        bank.check_width(a.shape[1], "a")
-        bank.check_width(c.shape[1], "c")
+        for rows, name in ((a, "a"), (c, "c")):
+            check_width(rows.shape[1], name, (bank.for_a, bank.for_c))
         return cls(*bank.like(a), ab, bc, a, c)
 
     @property

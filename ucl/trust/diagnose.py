@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ucl.core.bridge import Bridge
-from ucl.core.readers import as_rows, single
+from ucl.core.readers import as_rows, check_width, single
 from ucl.errors import InputError
 from ucl.peers import PEERS
 from ucl.peers.base import Peer, SharedBank
@@ -127,7 +127,7 @@ def _pairs(bridge: Bridge, given: Triplet | None, anchor: str, name: str) -> Pai
         raise InputError(f"{name} must hold three arrays, the anchors and B as both models embed it: got {len(given)}")
     parts = [_some(part, f"{name}[{i}]") for i, part in enumerate(given)]
     for i, (part, side) in enumerate(zip(parts, (anchor, "a", "c"), strict=True)):
-        bridge.bank.check_width(part.shape[1], f"{name}[{i}]", side)
+        check_width(part.shape[1], f"{name}[{i}]", (bridge.bank.for_a, bridge.bank.for_c), side)
     if len({len(part) for part in parts}) > 1:
         raise InputError(f"{name} must hold one row a pair in all three arrays: got {[len(part) for part in parts]}")
     return Pairs(*parts)
