@@ -1,5 +1,6 @@
 # Experiment `explore`: the maze agent without an oracle, contrastive RL from its own walks (slides, D.2).
 from ucl.experiments.explore.config import Agents, Probed
+from ucl.extras import needs
 from ucl.maze.example import MAZE as TOLD_MAZE
 
 experiment(
@@ -28,8 +29,22 @@ experiment(
     ],
 )
 
+if "pointmaze" in PARAMS.explore.suites:
+    EXPERIMENTS["explore"]["figures"].append("explore_pointmaze")
+    EXPERIMENTS["explore"]["tables"].append("explore_pointmaze")
+
+POINTMAZES = PARAMS.explore.pointmaze.environments if "pointmaze" in PARAMS.explore.suites else []
 EXPLORED = list(dict.fromkeys([*PARAMS.explore.mazes, TOLD_MAZE]))
 PROBED = list(dict.fromkeys([TOLD_MAZE, *PARAMS.explore.planning.mazes]))
+
+
+def check_pointmaze(wildcards):
+    """Stop before any job where the suite's libraries are not installed."""
+    try:
+        needs("pointmaze", "gymnasium_robotics", "mujoco", "ogbench")
+    except InputError as error:
+        sys.exit(f"explore.suites: pointmaze: {error}")
+    return []
 
 
 rule explore:
@@ -111,8 +126,32 @@ rule probe_explore:
         "../scripts/explore/probe.py"
 
 
+rule train_pointmaze:
+    input:
+        check_pointmaze,
+    output:
+        "results/explore/pointmaze/{environment}.parquet",
+    log:
+        "results/logs/explore/pointmaze_{environment}.log",
+    benchmark:
+        "results/benchmarks/explore/pointmaze_{environment}.tsv"
+    wildcard_constraints:
+        environment="|".join(PARAMS.explore.pointmaze.environments),
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1
+    params:
+        section=PARAMS.explore.part(Agents),
+        pointmaze=PARAMS.explore.pointmaze.model_dump(exclude={"environments"}),
+    message:
+        "Agents find their own way in MuJoCo's {wildcards.environment}, all seeds at once"
+    script:
+        "../scripts/explore/train_pointmaze.py"
+
+
 rule collect_explore:
     input:
+        pointmaze=expand(rules.train_pointmaze.output, environment=POINTMAZES),
         scores=expand(rules.train_explore.output.scores, explored=PARAMS.explore.mazes),
         comparison=expand(rules.compare_explore.output, critic=PARAMS.explore.comparison.critics),
         seeking=rules.probe_explore.output.seeking,

@@ -1,4 +1,4 @@
-"""PointMaze in MuJoCo, the environments of others: dense physics, in which the same agent finds its own way."""
+"""PointMaze in MuJoCo, of Gymnasium-Robotics and of OGBench, as a world of points (`ucl.maze.points`)."""
 
 from ucl.extras import needs
 

@@ -1,11 +1,9 @@
 """PointMaze of Gymnasium-Robotics and of OGBench: any number of points at once, each as their own `step` moves it.
 
-MuJoCo's `rollout` takes their model and many states in one call, some twenty times as fast as their `step`, which
-holds one point; the tests hold the two against each other. Coordinates here are those of `Layout`: x right along the
-columns, y down along the rows, in cells, the border of wall left away.
+Their environments hold one point. MuJoCo's `rollout` takes their model and many states in one call, which is several
+times as fast a step, up to twenty; the tests hold the two against each other. Nothing is rendered, nothing downloaded.
 """
 
-from abc import ABC, abstractmethod
 from typing import Any
 
 import gymnasium
@@ -17,27 +15,29 @@ from jaxtyping import Float
 from mujoco.rollout import rollout
 
 from ucl.maze.layouts import Layout
+from ucl.maze.points.world import Points
 
-__all__ = ["ForcedPoints", "MovedPoints", "Points", "make"]
+__all__ = ["ENVIRONMENTS", "ForcedPoints", "MovedPoints", "Simulated", "make"]
 
-NOISE = 0.25  # of a start and of a goal around the middle of its cell, in cells, in both packages
+ENVIRONMENTS = {  # of OGBench the name of a data set, which is not fetched: that is how it makes an environment
+    "umaze": "PointMaze_UMaze-v3",
+    "medium": "PointMaze_Medium-v3",
+    "ogbench_medium": "pointmaze-medium-navigate-v0",
+}
 POSITION, VELOCITY = slice(1, 3), slice(3, 5)  # in a state of MuJoCo, behind the time
 
 gymnasium.register_envs(gymnasium_robotics)
 
 
-def make(name: str) -> "Points":
-    """The environment of that name: a key of `ucl.experiments.explore.config.PointMazeName`."""
-    if name == "ogbench_medium":
-        return MovedPoints(name, ogbench.make_env_and_datasets("pointmaze-medium-navigate-v0", env_only=True))
-    return ForcedPoints(name, gymnasium.make({"umaze": "PointMaze_UMaze-v3", "medium": "PointMaze_Medium-v3"}[name]))
+def make(name: str) -> "Simulated":
+    """The environment of that name among `ENVIRONMENTS`."""
+    if name.startswith("ogbench"):
+        return MovedPoints(name, ogbench.make_env_and_datasets(ENVIRONMENTS[name], env_only=True))
+    return ForcedPoints(name, gymnasium.make(ENVIRONMENTS[name]))
 
 
-class Points(ABC):
-    """n points in one maze, which do not meet. A state is x and y in cells, and velocities where a point has any."""
-
-    velocities: int  # numbers of a state behind x and y
-    reach: float  # a goal is reached at this distance, in cells: the environment's own rule
+class Simulated(Points):
+    """Points in the model of an environment; what follows from its map and where its coordinates lie."""
 
     def __init__(
         self,
@@ -48,50 +48,25 @@ class Points(ABC):
         unit: Float[np.ndarray, " 2"],
     ) -> None:
         """`first`: where their cell (1, 1) has its middle; `unit`: how long and which way a cell of `Layout` runs."""
-        rows = np.array(maze_map)[1:-1, 1:-1] == 1
+        rows = np.array(maze_map)[1:-1, 1:-1] == 1  # without the border of wall
         self.layout = Layout.from_text("\n".join("".join(".#"[int(wall)] for wall in row) for row in rows), name)
-        self.env, self.origin, self.unit = env, first - unit / 2, unit
-        assert env.spec is not None and env.spec.max_episode_steps is not None
-        self.horizon = env.spec.max_episode_steps  # steps after which their `TimeLimit` ends an episode
-        self.model: mujoco.MjModel = env.unwrapped.model  # type: ignore[attr-defined]
-        self._data = mujoco.MjData(self.model)
-        self._size = mujoco.mj_stateSize(self.model, mujoco.mjtState.mjSTATE_FULLPHYSICS)
+        self.horizon = env.get_wrapper_attr("spec").max_episode_steps  # their `TimeLimit`
+        self.origin, self.unit = first - unit / 2, unit
+        self.model: mujoco.MjModel = env.get_wrapper_attr("model")
+        self.data = mujoco.MjData(self.model)
+        self.size = mujoco.mj_stateSize(self.model, mujoco.mjtState.mjSTATE_FULLPHYSICS)
 
-    @abstractmethod
-    def step(
-        self, states: Float[np.ndarray, "n state"], actions: Float[np.ndarray, "n 2"]
-    ) -> Float[np.ndarray, "n state"]:
-        """One step of the environment; actions are (right, down), each number within [-1, 1]."""
-
-    def starts(self, count: int, random: np.random.Generator) -> Float[np.ndarray, "n state"]:
-        """At rest around the middle of evenly drawn cells, as their `reset` does it."""
-        return np.pad(self.places(random.integers(len(self.layout.cells), size=count), random), self._at_rest)
-
-    def places(self, cells: Any, random: np.random.Generator) -> Float[np.ndarray, "n 2"]:
-        """Around the middles of these cells."""
-        return self.layout.cells[cells, ::-1] + 0.5 + random.uniform(-NOISE, NOISE, (len(cells), 2))
-
-    def arrived(
-        self, states: Float[np.ndarray, "n state"], goals: Float[np.ndarray, "n 2"]
-    ) -> "np.ndarray":  # bool [n]
-        """Whether each point is at its goal."""
-        return np.linalg.norm(states[:, :2] - goals, axis=1) <= self.reach
-
-    @property
-    def _at_rest(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        return (0, 0), (0, self.velocities)
-
-    def _simulate(
+    def simulate(
         self, positions: Float[np.ndarray, "n 2"], velocities: Any, controls: Float[np.ndarray, "n 2"], steps: int
     ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2"]]:
         """`steps` of MuJoCo, all in its own coordinates; positions and velocities after them."""
-        full = np.zeros((len(positions), self._size))
+        full = np.zeros((len(positions), self.size))
         full[:, POSITION], full[:, VELOCITY] = positions, velocities
-        after = rollout(self.model, self._data, full, np.repeat(controls[:, None], steps, axis=1))[0][:, -1]
+        after = rollout(self.model, self.data, full, np.repeat(controls[:, None], steps, axis=1))[0][:, -1]
         return after[:, POSITION], after[:, VELOCITY]
 
 
-class ForcedPoints(Points):
+class ForcedPoints(Simulated):
     """Gymnasium-Robotics: an action is a force on a ball, whose velocity is cut at 5 before every step."""
 
     velocities = 2
@@ -99,35 +74,33 @@ class ForcedPoints(Points):
     fastest = 5.0
 
     def __init__(self, name: str, env: gymnasium.Env) -> None:
-        env.reset(seed=0)
-        maze = env.unwrapped.maze  # type: ignore[attr-defined]
+        maze = env.get_wrapper_attr("maze")
         super().__init__(name, env, maze.maze_map, maze.cell_rowcol_to_xy(np.array([1, 1])), np.array([1.0, -1.0]))
 
     def step(
         self, states: Float[np.ndarray, "n state"], actions: Float[np.ndarray, "n 2"]
     ) -> Float[np.ndarray, "n state"]:
-        velocity = np.clip(states[:, 2:] * self.unit, -self.fastest, self.fastest)
-        at, velocity = self._simulate(
-            self.origin + states[:, :2] * self.unit, velocity, np.clip(actions, -1, 1) * self.unit, 1
-        )
-        return np.concatenate([(at - self.origin) / self.unit, velocity / self.unit], axis=1)
+        velocities = np.clip(states[:, 2:] * self.unit, -self.fastest, self.fastest)
+        positions, forces = self.origin + states[:, :2] * self.unit, np.clip(actions, -1, 1) * self.unit
+        positions, velocities = self.simulate(positions, velocities, forces, 1)
+        return np.concatenate([(positions - self.origin) / self.unit, velocities / self.unit], axis=1)
 
 
-class MovedPoints(Points):
-    """OGBench: an action moves the point itself, by 0.2 of its units (0.05 cells); contacts then push it out of walls."""
+class MovedPoints(Simulated):
+    """OGBench: an action moves the point, by 0.2 of its units (0.05 cells); contacts then push it out of walls."""
 
     velocities = 0
-    reach = 1.0 / 4.0
+    reach = 0.25  # 1 of its units, of which a cell has 4
     length = 0.2
 
     def __init__(self, name: str, env: gymnasium.Env) -> None:
-        env.reset(seed=0)
-        own: Any = env.unwrapped
-        super().__init__(name, env, own.maze_map, np.array(own.ij_to_xy((1, 1))), np.full(2, own._maze_unit))
+        first, length = np.array(env.get_wrapper_attr("ij_to_xy")((1, 1))), env.get_wrapper_attr("_maze_unit")
+        self.substeps = env.get_wrapper_attr("frame_skip")
+        super().__init__(name, env, env.get_wrapper_attr("maze_map"), first, np.full(2, length))
 
     def step(
         self, states: Float[np.ndarray, "n state"], actions: Float[np.ndarray, "n 2"]
     ) -> Float[np.ndarray, "n state"]:
         moved = self.origin + states * self.unit + self.length * actions
-        at, _ = self._simulate(moved, 0.0, np.zeros_like(actions), self.env.unwrapped.frame_skip)  # type: ignore[attr-defined]
-        return (at - self.origin) / self.unit
+        positions, _ = self.simulate(moved, 0.0, np.zeros_like(actions), self.substeps)
+        return (positions - self.origin) / self.unit

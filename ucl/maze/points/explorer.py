@@ -11,9 +11,9 @@ import torch
 from tqdm import trange
 
 from ucl.maze.exploration.explorer import Exploring
-from ucl.maze.pointmaze.environments import Points
-from ucl.maze.pointmaze.models import PointBuffer, PointLearner, PointModel
-from ucl.maze.pointmaze.walking import CriticPolicy, RandomPushes, collect_points
+from ucl.maze.points.models import PointBuffer, PointLearner, PointModel
+from ucl.maze.points.walking import CriticPolicy, RandomPushes, collect_points
+from ucl.maze.points.world import Points
 from ucl.runtime import generator
 
 __all__ = ["explore_points"]

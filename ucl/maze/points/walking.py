@@ -11,8 +11,8 @@ from torch import Tensor
 from ucl.maze import geometry
 from ucl.maze.geometry import DIRECTIONS
 from ucl.maze.planning import Hops
-from ucl.maze.pointmaze.environments import Points
-from ucl.maze.pointmaze.models import PointBuffer, PointModel
+from ucl.maze.points.models import PointBuffer, PointModel
+from ucl.maze.points.world import Points
 from ucl.maze.policies import pick
 
 __all__ = ["Controller", "CriticPolicy", "RandomPushes", "collect_points", "reach_goals"]

@@ -27,7 +27,9 @@ class PointModel(MazeModel):
     ) -> None:
         super().__init__(generators, NO_WORDS, critic, width, dimension)
         self.pace = (
-            nn.Sequential(StackedLinear(generators, velocities, width), nn.ReLU(), StackedLinear(generators, width, width))
+            nn.Sequential(
+                StackedLinear(generators, velocities, width), nn.ReLU(), StackedLinear(generators, width, width)
+            )
             if velocities
             else None
         )
