@@ -16,7 +16,6 @@ EXTRAS = {
         "open_clip", "laion_clap", "transformers", "torchvision", "huggingface_hub", "librosa", "soundfile", "PIL",
         "resvg_py", "pandas", "pydantic", "yaml",
     ),
-    "pointmaze": ("gymnasium_robotics", "mujoco", "ogbench"),
     "audioset": ("yt_dlp",),
     "stamps": ("transformers", "tokenizers", "timm", "onnxruntime", "ai_edge_litert", "anyascii"),
     "index": ("faiss",),

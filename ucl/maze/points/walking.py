@@ -1,7 +1,7 @@
 """Points that act: at random, by their critics towards a goal, or by a controller that is shown the map."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,11 +15,12 @@ from ucl.maze.points.models import PointBuffer, PointModel
 from ucl.maze.points.world import Points
 from ucl.maze.policies import pick
 
-__all__ = ["Controller", "CriticPolicy", "RandomPushes", "collect_points", "reach_goals"]
+__all__ = ["Controller", "CriticPolicy", "Policy", "RandomPushes", "collect_points", "reach_goals"]
 
 PULL = 10.0  # of a controller, per cell to go: as in D4RL's
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Chooses for n points of each of S models; an action is kept for `repeat` steps of the environment."""
 
