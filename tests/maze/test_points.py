@@ -130,22 +130,20 @@ def test_the_controller_reaches_every_cell_from_every_cell() -> None:
 
 
 def test_agents_learn_to_go_round_a_corner() -> None:
-    umaze = Gliding(layouts.get("umaze"), horizon=60)
-    plan = Exploring(rounds=3, episodes=48, episode_steps=20, goals=16, temperature=0.5, capacity=500, steps=80)
+    corner = Gliding(Layout.from_text("...\n##."), horizon=100)
+    plan = Exploring(rounds=3, episodes=64, episode_steps=12, goals=16, temperature=0.5, capacity=500, steps=80)
     recipe = Learning(critic="squared_l2", dimension=8, width=32, batch=96, learning_rate=0.01, discount=0.9)
-    seeds = range(2)
-    learner = PointLearner(recipe, ["info_nce_penalised"] * 2, seeds, umaze.velocities, plan.rounds * plan.steps)
+    learner = PointLearner(recipe, ["info_nce_penalised"] * 2, range(2), corner.velocities, plan.rounds * plan.steps)
     told: list[tuple[int, int]] = []
-    explore_points(umaze, learner, plan, 3, lambda number, taken, *_: told.append((number, taken)), progress=False)
-    assert told == [(1, 2880), (2, 5760), (3, 8640)]
+    explore_points(corner, learner, plan, 5, lambda number, taken, *_: told.append((number, taken)), progress=False)
+    assert told == [(1, 3840), (2, 7680), (3, 11520)]
     random = np.random.default_rng(1)
-    ends = np.array([0, len(umaze.layout.cells) - 1])  # of the two arms: the way is four cells long
-    first = np.tile(ends, 20)
-    starts = np.tile(umaze.at_rest(umaze.places(first, random)), (2, 1, 1))
-    goals = np.tile(umaze.places(ends[::-1][first // ends[1]], random), (2, 1, 1))
-    policies = {
-        "own": CriticPolicy(learner.model, torch.from_numpy(goals).float(), 0.3, randoms(2), 3),
-        "random": RandomPushes(randoms(2), 3),
-    }
-    reached = {name: np.isfinite(reach_goals(umaze, starts, goals, own)).mean(1) for name, own in policies.items()}
-    assert (reached["own"] > reached["random"] + 0.4).all(), reached
+    ends = np.tile([0, len(corner.layout.cells) - 1], 10)
+    starts = np.tile(corner.at_rest(corner.places(ends, random)), (2, 1, 1))
+    goals = np.tile(corner.places(ends[::-1], random), (2, 1, 1))
+    towards = CriticPolicy(learner.model, torch.from_numpy(goals).float(), 0.3, randoms(2), 5)
+    reached = [
+        np.isfinite(reach_goals(corner, starts, goals, policy)).mean(1)
+        for policy in (towards, RandomPushes(randoms(2), 5))
+    ]
+    assert (reached[0] > reached[1] + 0.4).all(), reached

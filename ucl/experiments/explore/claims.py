@@ -9,7 +9,7 @@ from ucl.experiments.explore.properties import EXPLORATION, INTERPOLATION, NEITH
 from ucl.experiments.verdicts import every, of_seeds, verdict
 from ucl.reporting.claims import Claim
 
-__all__ = ["claims"]
+__all__ = ["claims", "elsewhere"]
 
 AS_GOOD = 0.95  # of the oracle-trained agents' success
 MOST = 0.8  # of the mazes
@@ -26,7 +26,7 @@ def claims(metrics: Mapping[str, Any], params: Mapping[str, Any], csv: Callable[
         _words(csv("explore_words"), csv("explore_first_column"), seeds),
         _identity(csv("explore_identity")),
         *_properties(csv("explore_properties")),
-        *([_elsewhere(metrics["pointmaze"])] if "pointmaze" in metrics else []),
+        *([elsewhere(metrics["pointmaze"])] if "pointmaze" in metrics else []),
     ]
 
 
@@ -91,7 +91,7 @@ def _properties(table: pd.DataFrame) -> list[Claim]:
     return found
 
 
-def _elsewhere(environments: Mapping[str, Mapping[str, Any]]) -> Claim:
+def elsewhere(environments: Mapping[str, Mapping[str, Any]]) -> Claim:
     """In each environment: whether the interval of success lies on one side of `AS_GOOD` of the controller's."""
     answers, shares = [], {}
     for name, own in environments.items():
