@@ -83,8 +83,8 @@ def _curves(curves: pd.DataFrame, table: pd.DataFrame) -> Figure:
 def _pointmaze(table: pd.DataFrame) -> Figure:
     """Success and steps to the goal by environment steps, a column per environment of others."""
     places = list(dict.fromkeys(table["environment"]))
-    figure, axes = plt.subplots(2, len(places), figsize=(0.9 + 3.1 * len(places), 4.8), squeeze=False, sharex="col")
-    labels = {"success": "success", "steps": "environment steps to the goal"}
+    figure, axes = plt.subplots(2, len(places), figsize=(2.2 + 2.7 * len(places), 4.8), squeeze=False, sharex="col")
+    labels = {"success": "success", "steps": "steps to the goal"}
     for column, place in zip(axes.T, places, strict=True):
         for ax, what in zip(column, labels, strict=True):
             for method, colour in POINT_COLOURS.items():
@@ -99,7 +99,7 @@ def _pointmaze(table: pd.DataFrame) -> Figure:
                     ax.axhline(mine[what].iloc[0], color=colour, linestyle="--", label=POINT_METHODS[method])
             ax.set(xlim=(0, None), ylim=(0, 1.02 if what == "success" else None))
         column[0].set_title(POINT_PLACES[place], fontsize=9)
-        column[1].set_xlabel("environment steps an agent, thousands")
+        column[1].set_xlabel("steps an agent, thousands")
     for row, label in zip(axes, labels.values(), strict=True):
         row[0].set_ylabel(label)
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)

@@ -38,7 +38,7 @@ OBJECTIVES = {
     "info_nce": "InfoNCE",
     "info_nce_penalised": "InfoNCE, penalised",
 }
-POINT_METHODS = {"explored": "Self-taught", "random": "Random", "controller": "Controller that knows the map"}
+POINT_METHODS = {"explored": "Self-taught", "random": "Random", "controller": "Controller, knows the map"}
 POINT_COLOURS = {
     "explored": AGENT_COLOURS["explored"],
     "random": AGENT_COLOURS["random"],
