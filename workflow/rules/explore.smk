@@ -1,6 +1,5 @@
 # Experiment `explore`: the maze agent without an oracle, contrastive RL from its own walks (slides, D.2).
 from ucl.experiments.explore.config import Agents, Probed
-from ucl.extras import needs
 from ucl.maze.example import MAZE as TOLD_MAZE
 
 experiment(
@@ -36,15 +35,6 @@ if "pointmaze" in PARAMS.explore.suites:
 POINTMAZES = PARAMS.explore.pointmaze.environments if "pointmaze" in PARAMS.explore.suites else []
 EXPLORED = list(dict.fromkeys([*PARAMS.explore.mazes, TOLD_MAZE]))
 PROBED = list(dict.fromkeys([TOLD_MAZE, *PARAMS.explore.planning.mazes]))
-
-
-def check_pointmaze(wildcards):
-    """Stop before any job where the suite's libraries are not installed."""
-    try:
-        needs("pointmaze", "gymnasium_robotics", "mujoco", "ogbench")
-    except InputError as error:
-        sys.exit(f"explore.suites: pointmaze: {error}")
-    return []
 
 
 rule explore:
