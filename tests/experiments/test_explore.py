@@ -9,11 +9,15 @@ import pytest
 import yaml
 
 from ucl.experiments.explore import probing, properties, summary
-from ucl.experiments.explore.claims import claims
+from ucl.experiments.explore.claims import claims, elsewhere
 from ucl.experiments.explore.comparing import compare
 from ucl.experiments.explore.config import Explore
+from ucl.experiments.explore.pointmaze import PointTest, explore_environment
+from ucl.experiments.explore.pointmaze_tables import points_metrics, points_runs, tabulate_points
 from ucl.experiments.explore.training import World, follow_oracle, references, teach_itself
 from ucl.files import write_parquet
+from ucl.maze import layouts
+from ucl.maze.points.world import Points
 from ucl.reporting.claims import Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -139,3 +143,76 @@ def test_all_parts_from_nothing_to_claims(tmp_path: Path) -> None:
     assert set(collected.metrics["fork"]) == {"explored", "oracle_trained", "random", "shortest_path"}
     assert collected.metrics["fork"]["shortest_path"]["success"] == 1
     assert len(claims(collected.metrics, chosen, collected.tables.__getitem__)) == 6
+
+
+class Drifting(Points):
+    """Points in a maze that go an eighth of a cell where they are pushed, unless a wall is there."""
+
+    velocities, horizon, reach = 0, 20, 0.3
+    layout = layouts.get("umaze")
+
+    def step(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        moved = states + actions / 8
+        rows, columns = np.floor(moved[:, 1]).astype(int), np.floor(moved[:, 0]).astype(int)
+        return np.where(self.layout.walls[rows + 1, columns + 1][:, None], states, moved)
+
+
+def test_points_are_tested_between_different_cells() -> None:
+    test = PointTest(Drifting(), 300, 2)
+    cells = [{(int(y), int(x)) for x, y in places[0, :, :2]} for places in (test.starts, test.goals)]
+    assert cells == [set(map(tuple, Drifting.layout.cells.tolist()))] * 2
+    assert not (np.floor(test.starts[0, :, :2]) == np.floor(test.goals[0])).all(1).any()
+    assert np.array_equal(test.goals[0], test.goals[1])
+
+
+def test_agents_in_an_environment_of_others() -> None:
+    chosen = section()
+    scores = explore_environment(Drifting(), chosen, chosen["pointmaze"], progress=False)
+    counts = scores.fillna({"round": 0}).groupby(["method", "round"]).size().to_dict()
+    assert counts == {("explored", 1): 8, ("explored", 2): 8, ("controller", 0): 8, ("random", 0): 8}
+    assert scores.env_steps.dropna().unique().tolist() == [4 * 4 * 5, 2 * 4 * 4 * 5]  # 20 steps are 4 actions
+    assert scores.steps.max() == 20
+    assert ((scores.steps < 20) <= (scores.success == 1)).all()
+
+
+def test_tables_of_points_by_hand() -> None:
+    rows = [
+        {"environment": "umaze", "method": method, "round": number, "env_steps": taken, "seed": seed, "task": task,
+         "success": float(task < good), "steps": 10.0 * (seed + 1), "coverage": seen, "seconds": seconds}
+        for method, number, taken, seen, seconds, good in [
+            ("explored", 1.0, 50.0, 0.5, 2.0, 1), ("explored", 2.0, 100.0, 0.75, 4.0, 3),
+            ("random", np.nan, np.nan, np.nan, np.nan, 1), ("controller", np.nan, np.nan, np.nan, np.nan, 4),
+        ]
+        for seed in range(4)
+        for task in range(4)
+    ]  # fmt: skip
+    table = tabulate_points(pd.DataFrame(rows))
+    assert table.success.tolist() == [0.25, 0.75, 0.25, 1.0]
+    assert table.steps.tolist() == [25.0] * 4  # the middle two of 10, 20, 30, 40
+    assert table.steps_per_second[1] == pytest.approx(4 * 100 / 4)
+    found = points_metrics(table)["umaze"]
+    assert found["explored"] == {
+        "success": 0.75, "ci95": [0.75, 0.75], "steps": 25.0, "coverage": 0.75, "env_steps": 100, "seeds": 4,
+    }  # fmt: skip
+    assert set(found["controller"]) == {"success", "ci95", "steps", "seeds"}
+    runs = {run.name: run.metrics for run in points_runs(table, section())}
+    assert runs["pointmaze umaze explored"]["success"] == [[50, 0.25], [100, 0.75]]
+    assert set(runs["pointmaze umaze random"]) == {"success", "steps"}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "seeds", "expected"),
+    [
+        (0.96, 0.99, 8, Verdict.HOLDS),
+        (0.5, 0.6, 8, Verdict.CORRECTED),
+        (0.9, 0.99, 8, Verdict.OPEN),
+        (0.96, 0.99, 2, Verdict.OPEN),
+    ],
+)
+def test_the_verdict_on_environments_of_others(low: float, high: float, seeds: int, expected: Verdict) -> None:
+    ceiling = {"success": 1.0, "ci95": [1.0, 1.0], "steps": 10.0, "seeds": 8}
+    own = {"success": (low + high) / 2, "ci95": [low, high], "seeds": seeds}
+    good = {"success": 1.0, "ci95": [1.0, 1.0], "seeds": 8}
+    found = elsewhere({"a": {"explored": own, "controller": ceiling}, "b": {"explored": good, "controller": ceiling}})
+    assert found.verdict is expected
+    assert f"{(low + high) / 2:.2f} of the controller's success (a)" in found.number

@@ -20,7 +20,7 @@ BY_HAND = {"imagebind", "languagebind"}  # of no registry; `ucl.media.requiremen
 PARTS = {"pydantic_core": "pydantic"}  # what one library ships as two
 ROOMS = {  # what must be installed for which part of the package
     "core": (), "learning": (), "distilled": ("index",), "worlds": (), "peers": (), "trust": (), "cli": (),
-    "scale": ("index",), "maze": ("maze",), "media": ("media", "audioset"), "stamps": ("stamps",),
+    "scale": ("index",), "maze": ("maze", "pointmaze"), "media": ("media", "audioset"), "stamps": ("stamps",),
     "statistics": (), "digits": ("workflow",), "reporting": ("workflow", "pdf"), "experiments": ("workflow",),
 }  # fmt: skip
 

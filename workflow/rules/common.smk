@@ -12,6 +12,7 @@ from snakemake.resources import Resources
 
 from ucl.errors import InputError
 from ucl.experiments.params import read_yaml, validate
+from ucl.extras import needs
 from ucl.media.requirements import missing_media, missing_stamps
 from ucl.reporting.provenance import code_digest
 
@@ -202,6 +203,15 @@ def check_stamps(wildcards):
     """Stop before any job where the stamps are not here, with how to get them."""
     if lines := missing_stamps(in_root(PARAMS.media.stamps)):
         sys.exit("\n".join(lines))
+    return []
+
+
+def check_pointmaze(wildcards):
+    """Stop before any job where the suite's libraries are not installed."""
+    try:
+        needs("pointmaze", "gymnasium_robotics", "mujoco", "ogbench")
+    except InputError as error:
+        sys.exit(f"explore.suites: pointmaze: {error}")
     return []
 
 

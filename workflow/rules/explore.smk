@@ -28,6 +28,11 @@ experiment(
     ],
 )
 
+if "pointmaze" in PARAMS.explore.suites:
+    EXPERIMENTS["explore"]["figures"].append("explore_pointmaze")
+    EXPERIMENTS["explore"]["tables"].append("explore_pointmaze")
+
+POINTMAZES = PARAMS.explore.pointmaze.environments if "pointmaze" in PARAMS.explore.suites else []
 EXPLORED = list(dict.fromkeys([*PARAMS.explore.mazes, TOLD_MAZE]))
 PROBED = list(dict.fromkeys([TOLD_MAZE, *PARAMS.explore.planning.mazes]))
 
@@ -111,8 +116,32 @@ rule probe_explore:
         "../scripts/explore/probe.py"
 
 
+rule train_pointmaze:
+    input:
+        check_pointmaze,
+    output:
+        "results/explore/pointmaze/{environment}.parquet",
+    log:
+        "results/logs/explore/pointmaze_{environment}.log",
+    benchmark:
+        "results/benchmarks/explore/pointmaze_{environment}.tsv"
+    wildcard_constraints:
+        environment="|".join(PARAMS.explore.pointmaze.environments),
+    conda:
+        "../envs/ucl.yaml"
+    threads: 1
+    params:
+        section=PARAMS.explore.part(Agents),
+        pointmaze=PARAMS.explore.pointmaze.model_dump(exclude={"environments"}),
+    message:
+        "Agents find their own way in MuJoCo's {wildcards.environment}, all seeds at once"
+    script:
+        "../scripts/explore/train_pointmaze.py"
+
+
 rule collect_explore:
     input:
+        pointmaze=expand(rules.train_pointmaze.output, environment=POINTMAZES),
         scores=expand(rules.train_explore.output.scores, explored=PARAMS.explore.mazes),
         comparison=expand(rules.compare_explore.output, critic=PARAMS.explore.comparison.critics),
         seeking=rules.probe_explore.output.seeking,

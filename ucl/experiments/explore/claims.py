@@ -9,7 +9,7 @@ from ucl.experiments.explore.properties import EXPLORATION, INTERPOLATION, NEITH
 from ucl.experiments.verdicts import every, of_seeds, verdict
 from ucl.reporting.claims import Claim
 
-__all__ = ["claims"]
+__all__ = ["claims", "elsewhere"]
 
 AS_GOOD = 0.95  # of the oracle-trained agents' success
 MOST = 0.8  # of the mazes
@@ -19,13 +19,14 @@ SLIDES = "slides"
 
 
 def claims(metrics: Mapping[str, Any], params: Mapping[str, Any], csv: Callable[[str], pd.DataFrame]) -> list[Claim]:
-    """Reaching points, words, the identity, and the three properties."""
+    """Reaching points, words, the identity, the three properties, and environments of others if they were run."""
     seeds = params["seeds"]
     return [
         _reaching(csv("explore_success"), seeds),
         _words(csv("explore_words"), csv("explore_first_column"), seeds),
         _identity(csv("explore_identity")),
         *_properties(csv("explore_properties")),
+        *([elsewhere(metrics["pointmaze"])] if "pointmaze" in metrics else []),
     ]
 
 
@@ -88,3 +89,23 @@ def _properties(table: pd.DataFrame) -> list[Claim]:
         number = f"yes in {yes} of {len(own)} comparisons"
         found.append(Claim(SLIDES, f"{name[0].upper()}{name[1:]}.", verdict(holds, yes > 0), number, figure, new=True))
     return found
+
+
+def elsewhere(environments: Mapping[str, Mapping[str, Any]]) -> Claim:
+    """In each environment: whether the interval of success lies on one side of `AS_GOOD` of the controller's."""
+    answers, shares = [], {}
+    for name, own in environments.items():
+        ceiling, (low, high) = own["controller"]["success"], own["explored"]["ci95"]
+        found = True if low >= AS_GOOD * ceiling else False if high < AS_GOOD * ceiling else None
+        answers.append(None if found is None else of_seeds(found, own["explored"]["seeds"]))
+        shares[name] = own["explored"]["success"] / ceiling
+    worst = min(shares, key=lambda name: shares[name])
+    return Claim(
+        SLIDES,
+        "In environments of others (PointMaze, MuJoCo) the same agent, by the same settings, reaches points as well as "
+        f"a controller that knows the map ({AS_GOOD:.0%} of its success).",
+        verdict(every(answers), any(answers)),
+        f"least {shares[worst]:.2f} of the controller's success ({worst})",
+        "explore_pointmaze",
+        new=True,
+    )

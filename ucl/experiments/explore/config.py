@@ -23,6 +23,8 @@ from ucl.experiments.settings import Count, Distinct, Positive, Section
 CriticName = Literal["dot", "squared_l2", "l2", "mrn"]
 ObjectiveName = Literal["binary_nce", "info_nce", "info_nce_penalised"]
 PLANNED = "squared_l2"  # the critic that `ucl.maze.exploration.interpolation` is derived for
+SuiteName = Literal["pointmaze"]
+PointMazeName = Literal["umaze", "medium", "ogbench_medium"]
 Cell = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
@@ -121,6 +123,17 @@ class Planning(Section):
     bank: Count = Field(description="visited states that way-points are taken from")
 
 
+class PointMaze(Section):
+    """Suite `pointmaze`: the same agents, by the settings above, in MuJoCo environments of others."""
+
+    environments: Annotated[list[PointMazeName], Distinct] = Field(
+        min_length=1, description="umaze and medium of Gymnasium-Robotics, and OGBench's medium"
+    )
+    episodes: Count = Field(description="episodes of an agent in a round")
+    repeat: Count = Field(description="steps of the environment for which an action is kept")
+    pairs: Count = Field(description="pairs of a start and a goal, in every environment the same for all agents")
+
+
 class Agents(Walking, Critics, Reach):
     """The agents of one maze and their references."""
 
@@ -146,6 +159,10 @@ class Explore(Probed):
         min_length=1, description="mazes, see `ucl maze list`; `fork` is always explored"
     )
     comparison: Comparison
+    suites: Annotated[list[SuiteName], Distinct] = Field(
+        description="what else to run: pointmaze (needs the extra of that name), or nothing"
+    )
+    pointmaze: PointMaze
 
     @model_validator(mode="after")
     def _planning_is_possible(self) -> "Explore":

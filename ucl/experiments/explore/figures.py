@@ -19,6 +19,9 @@ from ucl.experiments.explore.names import (
     COLLECTORS,
     CRITICS,
     OBJECTIVES,
+    POINT_COLOURS,
+    POINT_METHODS,
+    POINT_PLACES,
     REFERENCES,
 )
 from ucl.files import read_parquet
@@ -53,6 +56,8 @@ def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
         save_figure(_seeking(read_parquet(files["seeking"][0])), folder / "explore_seeking")
         save_figure(_way_points(read_parquet(files["ways"][0])), folder / "explore_way_points")
         save_figure(_paths(read_parquet(files["paths"][0])), folder / "explore_paths")
+        if "explore_pointmaze" in tables:
+            save_figure(_pointmaze(tables["explore_pointmaze"]), folder / "explore_pointmaze")
     walks = [way[["x", "y"]].to_numpy() for _, way in read_parquet(files["walks"][0]).groupby("walk")]
     animate_buffer(squares, visits, walks, folder / "explore_buffer.gif")
 
@@ -72,6 +77,32 @@ def _curves(curves: pd.DataFrame, table: pd.DataFrame) -> Figure:
                 ax.axhline(mean, color=AGENT_COLOURS[name], linestyle="--", label=AGENTS[name])
         ax.set(title=title, xlabel="environment steps, thousands", xlim=(0, None), ylim=(0, 1.02))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+    return figure
+
+
+def _pointmaze(table: pd.DataFrame) -> Figure:
+    """Success and steps to the goal by environment steps, a column per environment of others."""
+    places = list(dict.fromkeys(table["environment"]))
+    figure, axes = plt.subplots(2, len(places), figsize=(2.2 + 2.7 * len(places), 4.8), squeeze=False, sharex="col")
+    labels = {"success": "success", "steps": "steps to the goal"}
+    for column, place in zip(axes.T, places, strict=True):
+        for ax, what in zip(column, labels, strict=True):
+            for method, colour in POINT_COLOURS.items():
+                mine = table[(table["environment"] == place) & (table["method"] == method)]
+                if method == "explored":
+                    steps = mine["env_steps"] / 1000
+                    ax.plot(steps, mine[what], "o-", color=colour, label=POINT_METHODS[method])
+                    ax.fill_between(
+                        steps, mine[f"{what}_low"], mine[f"{what}_high"], color=colour, alpha=0.2, linewidth=0
+                    )
+                else:
+                    ax.axhline(mine[what].iloc[0], color=colour, linestyle="--", label=POINT_METHODS[method])
+            ax.set(xlim=(0, None), ylim=(0, 1.02 if what == "success" else None))
+        column[0].set_title(POINT_PLACES[place], fontsize=9)
+        column[1].set_xlabel("steps an agent, thousands")
+    for row, label in zip(axes, labels.values(), strict=True):
+        row[0].set_ylabel(label)
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 

@@ -2,7 +2,10 @@
 
 from ucl.reporting.names import METHOD_COLOURS, POLICY_COLOURS
 
-__all__ = ["AGENTS", "AGENT_COLOURS", "COLLECTORS", "COLLECTOR_COLOURS", "CRITICS", "OBJECTIVES", "REFERENCES"]
+__all__ = [
+    "AGENTS", "AGENT_COLOURS", "COLLECTORS", "COLLECTOR_COLOURS", "CRITICS", "OBJECTIVES", "POINT_COLOURS",
+    "POINT_METHODS", "POINT_PLACES", "REFERENCES",
+]  # fmt: skip
 
 AGENTS = {
     "explored": "Self-taught",
@@ -34,4 +37,15 @@ OBJECTIVES = {
     "binary_nce": "binary NCE",
     "info_nce": "InfoNCE",
     "info_nce_penalised": "InfoNCE, penalised",
+}
+POINT_METHODS = {"explored": "Self-taught", "random": "Random", "controller": "Controller, knows the map"}
+POINT_COLOURS = {
+    "explored": AGENT_COLOURS["explored"],
+    "random": AGENT_COLOURS["random"],
+    "controller": AGENT_COLOURS["shortest_path"],
+}
+POINT_PLACES = {
+    "umaze": "Gymnasium-Robotics: UMaze",
+    "medium": "Gymnasium-Robotics: Medium",
+    "ogbench_medium": "OGBench: pointmaze-medium",
 }

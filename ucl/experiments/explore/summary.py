@@ -4,7 +4,8 @@ An agent's score in a maze is its mean over the pairs; interquartile means are o
 taken together, mazes; intervals by stratified bootstrap (Agarwal et al. 2021).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from ucl.experiments.explore.names import AGENTS
+from ucl.experiments.explore.pointmaze_tables import points_metrics, points_runs, tabulate_points
 from ucl.experiments.explore.properties import tabulate_properties
 from ucl.files import read_parquet
 from ucl.maze.first_moves import first_moves
@@ -160,7 +162,7 @@ def _matrix(scores: pd.DataFrame, key: str, what: str) -> Float[np.ndarray, "see
 
 
 def collect(files: Files, section: Mapping[str, Any]) -> Collected:
-    """From `scores`, a file per maze, `comparison`, one per critic, and the probes."""
+    """From `scores`, a file per maze, `comparison`, one per critic, the probes, and, if that was run, `pointmaze`."""
     agents = by_agent(pd.concat(map(read_parquet, files["scores"]), ignore_index=True))
     comparison = pd.concat(map(read_parquet, files["comparison"]), ignore_index=True)
     seeking, identity, planned, told, paths = (
@@ -181,7 +183,19 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
         "explore_properties": tabulate_properties(seeking, planning, compared),
     }
     found = metrics(table)
-    return Collected(found, _headline(found), tables, _runs(agents, found, section))
+    collected = Collected(found, _headline(found), tables, _runs(agents, found, section))
+    return _with_points(collected, files["pointmaze"], section) if files.get("pointmaze") else collected
+
+
+def _with_points(collected: Collected, files: Sequence[Path], section: Mapping[str, Any]) -> Collected:
+    """What the suite `pointmaze` adds."""
+    table = tabulate_points(pd.concat(map(read_parquet, files), ignore_index=True))
+    return Collected(
+        {**collected.metrics, "pointmaze": points_metrics(table)},
+        collected.headline,
+        {**collected.tables, "explore_pointmaze": table},
+        [*collected.runs, *points_runs(table, section)],
+    )
 
 
 def _runs(agents: pd.DataFrame, found: Mapping[str, Mapping[str, Any]], section: Mapping[str, Any]) -> list[Run]:

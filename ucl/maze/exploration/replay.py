@@ -49,7 +49,9 @@ class ReplayBuffer:
         positions = torch.cat([self.positions, other.positions], dim=1)[:, -capacity:]
         return ReplayBuffer(positions, torch.cat([self.angles, other.angles], dim=1)[:, -capacity:])
 
-    def sample(self, count: int, discount: float, randoms: Sequence[torch.Generator]) -> Pairs:
+    def sample(
+        self, count: int, discount: float, randoms: Sequence[torch.Generator]
+    ) -> tuple[Float[Tensor, "s n state"], Float[Tensor, "s n"], Float[Tensor, "s n 2"]]:
         """Transitions drawn evenly from all of each model's, and states ahead within the same walk."""
         walks = self.angles.shape[1]
         uniform = torch.stack([torch.rand(3, count, generator=g, dtype=torch.float64) for g in randoms])
