@@ -17,6 +17,7 @@ EXTRAS = {
         "resvg_py", "pandas", "pydantic", "yaml",
     ),
     "audioset": ("yt_dlp",),
+    "pointmaze": ("gymnasium_robotics", "mujoco", "ogbench"),
     "stamps": ("transformers", "tokenizers", "timm", "onnxruntime", "ai_edge_litert", "anyascii"),
     "index": ("faiss",),
     "pdf": ("pypandoc", "typst"),
