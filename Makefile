@@ -25,7 +25,7 @@ pdf: $(STAMP)
 	snakemake --cores 1 --allowed-rules report_pdf -- reports/report.pdf  # of the report as it stands
 
 test: $(STAMP)
-	pytest -n 2 --dist loadfile --no-loadscope-reorder  # in order of names: tests/smoke, the longest, first
+	pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 cluster-test: $(STAMP)
 	pytest -n 0 --override-ini addopts="--import-mode=importlib -p no:cacheprovider" -rs tests/cluster

@@ -9,6 +9,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy or PyTorch is imported
 
+import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -22,6 +23,15 @@ def pytest_configure() -> None:
     gc.disable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The whole DAG takes longest: it begins first."""
+    items.sort(key=lambda item: "tests/smoke" not in item.nodeid)
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # else libraries call what is still there at the end a leak

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ucl.reporting.tracking import Run, flatten
-from ucl.statistics.intervals import interquartile_mean
+from ucl.statistics.interquartile import interquartile_mean
 from ucl.statistics.rows import named, random_of
 
 __all__ = ["points_metrics", "points_runs", "tabulate_points"]
