@@ -13,6 +13,7 @@ from bridge_oracle import truth
 from safetensors.numpy import save_file
 
 from ucl import Bank, Bridge, Cosine, InputError
+from ucl.core.fingerprint import ChangedError
 from ucl.core.parquet import ParquetRows
 from ucl.core.readers import as_rows, concatenate, rows_between
 
@@ -371,3 +372,26 @@ def test_a_view_of_turned_sign_is_scored() -> None:
     turned = torch._neg_view(x)
     bridge = Bridge(Cosine(4.0), Cosine(3.0), Bank(turned))
     assert torch.equal(bridge.score(turned, x).scores, Bridge(bridge.ab, bridge.bc, Bank(-x)).score(-x, x).scores)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "safetensors", "parquet"])
+def test_a_file_that_is_cut_short_while_it_is_open_is_told(tmp_path, suffix) -> None:
+    """Memory that is mapped beyond the end of its file would end the process."""
+    write = {
+        "npy": lambda path, rows: np.save(path, rows),
+        "safetensors": lambda path, rows: save_file({"x": rows}, path),
+        "parquet": lambda path, rows: pq.write_table(pa.table({"x": list(rows)}), path),
+    }[suffix]
+    path, rows = tmp_path / f"bank.{suffix}", np.random.default_rng(0).normal(size=(5000, 8)).astype("float32")
+    write(path, rows)
+    open_ = as_rows(str(path), "bank")
+    assert torch.equal(open_.read(4000, 5000), torch.from_numpy(rows[4000:]))
+    content = path.read_bytes()
+    with path.open("r+b") as file:  # in place, as `open(path, "wb")` writes
+        file.truncate(100)
+    with pytest.raises(ChangedError, match="was written to while it was open: open it again"):
+        open_.read(4000, 5000)
+    other = tmp_path / "other"
+    other.write_bytes(content)
+    other.replace(path)  # another file in its place: whoever opens it gets that
+    assert torch.equal(as_rows(str(path), "bank").read(0, 5000), torch.from_numpy(rows))

@@ -1,8 +1,10 @@
 """Matrices that are read a block of rows at a time: what they promise, their parts, and two of them joined by id."""
 
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from ucl.core.fingerprint import ChangedError
 from ucl.errors import InputError
 
 __all__ = [
@@ -52,6 +55,8 @@ class Rows(ABC):
     key: str = ""
     metadata: Mapping[str, str] = MappingProxyType({})
     in_memory = False
+    opened: os.stat_result | None = None  # the file when it was opened, where it stays open
+    decoded = False  # whether rows are kept that no longer look at the file
     _sound = 0  # leading rows that are known to be finite
 
     @abstractmethod
@@ -73,6 +78,7 @@ class Rows(ABC):
 
     def read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
         """Rows `start` to `stop`, in `dtype`."""
+        self._check_file()
         block = self._read(start, stop)
         if not self.in_memory and stop > self._sound:
             check_finite(block, self.name, start, self.path)
@@ -82,10 +88,25 @@ class Rows(ABC):
 
     def take(self, index: Int64[np.ndarray, " m"]) -> Float[Tensor, "m d"]:
         """The rows of these numbers, in `dtype`."""
+        self._check_file()
         block = self._take(index)
         if not self.in_memory and self._sound < len(self):
             check_finite(block, self.name, index, self.path)
         return block
+
+    def _check_file(self) -> None:
+        """Raise where the open file was cut short, beyond whose end mapped memory ends the process, or, where rows are
+        kept, written to. A file that was replaced by another is still there for whoever opened it."""
+        if self.opened is None:
+            return
+        try:
+            now = Path(self.path).stat()
+        except OSError:
+            return
+        was, same = self.opened, os.path.samestat(now, self.opened)
+        written = now.st_size < was.st_size or (self.decoded and now.st_mtime_ns != was.st_mtime_ns)
+        if same and written:
+            raise ChangedError(f"{self.name}: {self.path} was written to while it was open: open it again")
 
     def __len__(self) -> int:
         return self.shape[0]

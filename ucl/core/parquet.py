@@ -3,6 +3,7 @@
 import json
 import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,10 @@ class ParquetRows(Rows):
     order. One lock guards the file: pyarrow's reader is not made for several threads, and one row group is kept.
     """
 
+    decoded = True
+
     def __init__(self, path: str, key: str | None, name: str) -> None:
-        self.name, self.path = name, path
+        self.name, self.path, self.opened = name, path, Path(path).stat()
         self.file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
         self.lock, self.copying = threading.Lock(), threading.Lock()
         self.copy: np.ndarray | None = None  # where rows are asked for in another order

@@ -100,6 +100,8 @@ class _ArrayRows(Rows):
         self.in_memory = not isinstance(array, np.memmap)
         if self.in_memory:
             check_finite(self._read(0, len(self)), name, 0, path)
+        elif Path(path).exists():
+            self.opened = Path(path).stat()
 
     def _kind(self) -> type:
         return np.float64 if self.dtype == torch.float64 else np.float32
@@ -135,7 +137,7 @@ class _ArchiveRows(_ArrayRows):
 
 class _SafetensorsRows(Rows):
     def __init__(self, path: str, key: str, name: str) -> None:
-        self.name, self.path, self.key = name, path, key
+        self.name, self.path, self.key, self.opened = name, path, key, Path(path).stat()
         with safe_open(path, framework="pt") as file:
             self.tensor: Tensor = file.get_tensor(key)  # memory-mapped: nothing is read yet
             self.id_tensor = file.get_tensor(ID) if ID in file.keys() and key != ID else None  # noqa: SIM118
