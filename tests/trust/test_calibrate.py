@@ -47,7 +47,12 @@ def test_large_sets_are_told_apart_in_batches():
 def test_pairs_that_tell_nothing_say_so():
     x, _ = pairs(5.0, 100, 12, 4)
     assert math.isinf(calibrate(x, x).high)
+    assert str(calibrate(x, x)).endswith("any larger scale does as well; are both sides the same rows?")
     assert calibrate(x, -x).low == 0
+    assert str(calibrate(x, -x)).endswith(
+        "nothing tells these pairs from chance; are the rows of both sides in one order?"
+    )
+    assert calibrate(*pairs(5.0, 100, 12, 4)).doubt is None
 
 
 def test_pairs_that_do_not_fit_are_one_line():

@@ -72,7 +72,7 @@ def calibrate(
     from ucl.trust.calibrate import calibrate as fit
 
     found = fit(x, y, str(critic))
-    numbers = {k: None if v == float("inf") else v for k, v in asdict(found).items()}
+    numbers = {k: None if v == float("inf") else v for k, v in asdict(found).items()} | {"doubt": found.doubt}
     typer.echo(json.dumps(numbers, allow_nan=False) if as_json else str(found))
 
 

@@ -41,7 +41,17 @@ class Calibration:
     def __str__(self) -> str:
         fitted = f"{self.critic} critic: scale {self.scale:.4g}, 95 % interval {self.low:.4g} to {self.high:.4g}"
         nats = f"InfoNCE {self.loss:.3f} nats, {self.chance:.3f} by chance"
-        return f"{fitted} ({nats}; {self.pairs} pairs in batches of {self.batch})"
+        told = f"{fitted} ({nats}; {self.pairs} pairs in batches of {self.batch})"
+        return told if self.doubt is None else f"{told}: {self.doubt}"
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the scale is none to use, if so."""
+        if self.scale == 0 or (self.low == 0 and math.isfinite(self.high)):
+            return "nothing tells these pairs from chance; are the rows of both sides in one order?"
+        if math.isinf(self.high):
+            return "no pair is mistaken for another, so any larger scale does as well; are both sides the same rows?"
+        return None
 
 
 def calibrate(x: Any, y: Any, critic: str = "cosine") -> Calibration:
