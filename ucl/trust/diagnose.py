@@ -66,7 +66,8 @@ def diagnose(
     fitted = _fit(bank, progress)
     with torch.no_grad():
         simulated = simulate(bank.ab, bank.bc, queries, candidates, held_out, both["ab"], both["bc"], random)
-        found = [predict(peer, simulated, candidates, among) for peer in fitted]
+        shown = tqdm(fitted, "predict", unit="method", disable=not progress)
+        found = [predict(peer, simulated, candidates, among) for peer in shown]
         predictions = tuple(sorted(found, key=lambda p: -p.recall))
         full = next(p.recall for p in predictions if p.method == MonteCarloNormalized.name)
         numbers = {
