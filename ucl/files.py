@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ __all__ = [
     "read_parquet",
     "read_table",
     "replacing",
+    "replacing_folder",
+    "swap_in",
     "why_not_a_file",
     "write_json",
     "write_parquet",
@@ -51,6 +54,36 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: str | Path, own: Set[str]) -> Iterator[Path]:
+    """Yield a new folder beside `path`; on success it takes the place of `path`, on any exception nothing is left.
+
+    InputError where `path` is a file, or holds others than `own`, which would be lost with it.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file: name a folder to write to")
+    others = sorted({entry.name for entry in path.iterdir()} - own) if path.is_dir() else []
+    if others:
+        raise InputError(f"{path} holds files of another kind ({others[0]}): choose a new folder")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    beside.mkdir(parents=True)
+    try:
+        yield beside
+        swap_in(beside, path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def swap_in(beside: Path, path: Path) -> None:
+    """Let a folder that was built beside `path` take its place; what was there is gone then."""
+    old = beside.with_suffix(".old")
+    if path.exists():
+        path.rename(old)
+    beside.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _make(temporary: Path, path: Path) -> int:

@@ -81,3 +81,23 @@ def test_wrong_use_is_told(student, tmp_path) -> None:
         student.index(C).search(A, k=91)
     with pytest.raises(InputError, match=r"index\.json is missing"):
         Index.open(tmp_path)
+
+
+def test_an_index_takes_the_place_of_another_at_the_end(student, tmp_path, monkeypatch) -> None:
+    folder = tmp_path / "index"
+    student.index(C, IDS).save(folder)
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    other = student.index(C[:40])
+    with monkeypatch.context() as patch:
+        patch.setattr("ucl.distilled.index_folder.digest", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            other.save(folder)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    opened = Index.open(folder, BRIDGE)
+    opened.save(folder)  # over what it is read from
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds files of another kind \(notes\.txt\): choose a new folder"):
+        student.index(C).save(folder)
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["index"]

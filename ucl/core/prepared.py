@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ucl.core.origin import Piece
 from ucl.errors import InputError
-from ucl.files import read_json, read_table, write_json, write_table
+from ucl.files import read_json, read_table, swap_in, write_json, write_table
 from ucl.seals import KEY, check_seal
 from ucl.tensors import read_tensors, write_tensors
 
@@ -84,11 +84,7 @@ class FolderWriter:
             write_table(pa.table({"id": ids}), self.beside / IDS)
             about["ids"] = {"digest": _digest(self.beside / IDS)}
         write_json(about, self.beside / DESCRIPTION)
-        old = self.beside.with_suffix(".old")
-        if self.path.exists():
-            self.path.rename(old)
-        self.beside.rename(self.path)
-        shutil.rmtree(old, ignore_errors=True)
+        swap_in(self.beside, self.path)
 
     def _write(self, tensors: Mapping[str, Tensor], name: str) -> dict[str, str]:
         write_tensors(tensors, self.beside / name)

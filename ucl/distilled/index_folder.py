@@ -17,11 +17,12 @@ from ucl.distilled.shards import Shard
 from ucl.errors import InputError
 from ucl.files import digest, read_json, replacing, write_json
 
-__all__ = ["STUDENT", "IndexPart", "describe", "folders_of", "read_part", "shard_in", "write_part"]
+__all__ = ["OWN", "STUDENT", "IndexPart", "describe", "folders_of", "read_part", "shard_in", "write_part"]
 
 FORMAT, SHARD_FORMAT = "ucl-index-2", "ucl-index-shard-1"
 DESCRIPTION, STUDENT = "index.json", "student.safetensors"
 FILES = ("vectors.faiss", "candidates.npy", STUDENT, "ids.json", "survey.npy")
+OWN = {DESCRIPTION, *FILES}  # all that the folder holds
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,14 @@ from ucl.core.fingerprint import fingerprint
 from ucl.core.prepared import opened
 from ucl.core.readers import as_rows, concatenate, rows_between, single
 from ucl.distilled import nearest
-from ucl.distilled.index_folder import STUDENT, IndexPart, describe, folders_of, read_part, shard_in, write_part
+from ucl.distilled.index_folder import OWN, STUDENT, IndexPart, describe, folders_of, read_part, shard_in, write_part
 from ucl.distilled.report import Report
 from ucl.distilled.reranking import TOLERANCE, Reranker, Survey
 from ucl.distilled.shards import Shard, in_order, mark
 from ucl.distilled.towers import SIDES, Towers
 from ucl.errors import InputError
 from ucl.extras import needs
+from ucl.files import replacing_folder
 from ucl.tensors import write_tensors
 
 __all__ = ["Found", "Index", "Student"]
@@ -200,11 +201,15 @@ class Index:
         return Found(named, indices, scores)
 
     def save(self, folder: str | Path) -> None:
-        """Write a folder: vectors, candidates, student and ids, and their digests; `open` maps it into memory."""
+        """Write a folder: vectors, candidates, student and ids, and their digests; `open` maps it into memory.
+
+        It is built beside the one that is there, and takes its place at the end.
+        """
         if len(self.parts) > 1:
             raise InputError(f"an index of {len(self.parts)} shards is saved already: copy their folders")
-        self.student.save(Path(folder) / STUDENT)
-        write_part(self.parts[0], Path(folder))
+        with replacing_folder(folder, OWN) as beside:
+            self.student.save(beside / STUDENT)
+            write_part(self.parts[0], beside)
 
     @staticmethod
     def open(
