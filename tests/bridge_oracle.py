@@ -11,6 +11,9 @@ from ucl.core.critics import Critic
 DEVICE = os.environ.get("UCL_TEST_DEVICE", "cpu")
 
 
+TOLERANCE = {torch.float32: 5e-7, torch.float64: 1e-12}  # of an answer, times `largest`
+
+
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
@@ -30,3 +33,10 @@ def similarity(critic: Critic, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor
 def truth(ab: Critic, bc: Critic, a, c, bank_a, bank_c) -> torch.Tensor:
     s, t = similarity(ab, a, bank_a), similarity(bc, c, bank_c)
     return torch.logsumexp(s[:, None] + t[None], -1) - np.log(len(bank_a))
+
+
+def largest(ab: Critic, bc: Critic, a, c, bank_a, bank_c) -> float:
+    """What stated errors are relative to: the scales of cosine critics, else the largest score; at least one."""
+    if ab.name == bc.name == "cosine":
+        return float(ab.scale + bc.scale)
+    return max(1.0, float((similarity(ab, a, bank_a)[:, None] + similarity(bc, c, bank_c)[None]).abs().max()))

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from bridge_oracle import similarity, truth
+from bridge_oracle import TOLERANCE, largest, similarity, truth
 
 from ucl import (
     Bank,
@@ -45,7 +45,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ucl.ThinBankWarning"),
 ]
 CRITICS = [(Cosine(100.0), Cosine(18.6)), (Cosine(5.0), Dot(0.5)), (NegativeL2(3.0), NegativeSquaredL2(2.0))]
-TOLERANCE = {torch.float32: 5e-7, torch.float64: 1e-12}
 SHORT = Settings(steps=120, batch=64, checks=4)
 
 
@@ -62,12 +61,6 @@ def arrays(dtype: torch.dtype = torch.float32, samples: int = 3000) -> list[torc
 
 def on(*tensors: torch.Tensor) -> list[torch.Tensor]:
     return [tensor.to(DEVICE) for tensor in tensors]
-
-
-def largest(ab, bc, a, c, b1, b2) -> float:
-    if ab.name == bc.name == "cosine":
-        return float(ab.scale + bc.scale)
-    return max(1.0, float((similarity(ab, a, b1)[:, None] + similarity(bc, c, b2)[None]).abs().max()))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

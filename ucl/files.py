@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ucl.seals import KEY, UNSEALED, check_seal, damaged, seal
 __all__ = [
     "check_table",
     "digest",
+    "place_beside",
     "read_json",
     "read_parquet",
     "read_table",
@@ -57,24 +58,32 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: str | Path, own: Set[str]) -> Iterator[Path]:
+def replacing_folder(path: str | Path, own: Set[str], what: str) -> Iterator[Path]:
     """Yield a new folder beside `path`; on success it takes the place of `path`, on any exception nothing is left.
 
-    InputError where `path` is a file, or holds others than `own`, which would be lost with it.
+    `own` and `what` as for `place_beside`.
     """
-    path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file: name a folder to write to")
-    others = sorted({entry.name for entry in path.iterdir()} - own) if path.is_dir() else []
-    if others:
-        raise InputError(f"{path} holds files of another kind ({others[0]}): choose a new folder")
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    path, beside = place_beside(path, own.__contains__, what)
     beside.mkdir(parents=True)
     try:
         yield beside
         swap_in(beside, path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def place_beside(path: str | Path, own: Callable[[str], bool], what: str) -> tuple[Path, Path]:
+    """Where a folder, `what` in words, goes in the end, and where it is built until then; nothing is made.
+
+    InputError where `path` is a file, or holds files that are not `own`, which would be lost with it.
+    """
+    path = Path(os.path.realpath(path))  # through a link to what it points at
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{what} is a folder: {path} is a file; choose another name")
+    others = sorted(entry.name for entry in path.iterdir() if not own(entry.name)) if path.is_dir() else []
+    if others:
+        raise InputError(f"{path} holds files of another kind ({others[0]}): choose a new folder for {what}")
+    return path, path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
 def swap_in(beside: Path, path: Path) -> None:

@@ -9,12 +9,10 @@ from collections.abc import Callable
 import mpmath
 import pytest
 import torch
-from bridge_oracle import DEVICE, draw, similarity, truth
+from bridge_oracle import DEVICE, TOLERANCE, draw, largest, truth
 
 from ucl import Bank, Bridge, Cosine, Dot, NegativeL2, NegativeSquaredL2, log_sum_exp_scores
 from ucl.core.critics import Critic
-
-TOLERANCE = {torch.float32: 5e-7, torch.float64: 1e-12}
 
 
 def near(rows: torch.Tensor, count: int, noise: float, seed: int) -> torch.Tensor:
@@ -47,18 +45,12 @@ BANKS: dict[str, Callable[[int, int], torch.Tensor]] = {
 }
 
 
-def largest(ab: Critic, bc: Critic, a, c, bank) -> float:
-    if ab.name == "cosine":
-        return float(ab.scale + bc.scale)
-    return max(1.0, float((similarity(ab, a, bank)[:, None] + similarity(bc, c, bank)[None]).abs().max()))
-
-
 def check(ab: Critic, bc: Critic, a, c, bank, dtype: torch.dtype) -> int:
     a, c, bank = (v.to(DEVICE, dtype) for v in (a, c, bank))
     result = Bridge(ab, bc, Bank(bank), normalize=False).score(a, c, progress=False)
     assert result.scores.dtype == dtype
     error = (result.scores.double() - truth(ab, bc, a, c, bank, bank)).abs()
-    outside = int((~(error <= TOLERANCE[dtype] * largest(ab, bc, a, c, bank))).sum())
+    outside = int((~(error <= TOLERANCE[dtype] * largest(ab, bc, a, c, bank, bank))).sum())
     assert outside == 0, f"{outside} entries outside the stated error, the worst by {float(error.max())}"
     return result.recomputed
 

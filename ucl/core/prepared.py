@@ -1,8 +1,6 @@
 """A prepared bank on disk: a folder of safetensors parts and a description of them, checked when it is opened."""
 
 import json
-import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ from torch import Tensor
 
 from ucl.core.origin import Piece
 from ucl.errors import InputError
-from ucl.files import read_json, read_table, swap_in, write_json, write_table
+from ucl.files import place_beside, read_json, read_table, swap_in, write_json, write_table
 from ucl.seals import KEY, check_seal
 from ucl.tensors import read_tensors, write_tensors
 
@@ -53,14 +51,7 @@ class FolderWriter:
     """Builds a folder beside `path`, which takes its place in `finish`; on any exception nothing is left of it."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path = Path(os.path.realpath(path))  # through a link to what it points at
-        if path.exists() and not path.is_dir():
-            raise InputError(f"a prepared bank is a folder: {path} is a file; choose another name")
-        names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
-        others = sorted(n for n in names if n not in (DESCRIPTION, WEIGHTS, IDS) and not _is_part(n))
-        if others:
-            raise InputError(f"{path} holds files of another kind ({others[0]}): choose a new folder for the bank")
-        self.beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        self.path, self.beside = place_beside(path, _is_own, "a prepared bank")
         self.parts: list[dict[str, Any]] = []
 
     def __enter__(self) -> "FolderWriter":
@@ -202,6 +193,10 @@ def _digest(path: Path) -> str:
         while chunk := handle.read(CHUNK):
             running.update(chunk)
     return str(running.hexdigest())
+
+
+def _is_own(name: str) -> bool:
+    return name in (DESCRIPTION, WEIGHTS, IDS) or _is_part(name)
 
 
 def _is_part(name: str) -> bool:

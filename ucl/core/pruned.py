@@ -26,7 +26,7 @@ from torch import Tensor
 from ucl.core.bank import Bank
 from ucl.core.critics import Cosine, Critic, Dot, represent
 from ucl.core.exponential import log_sum_exp
-from ucl.errors import InputError
+from ucl.core.scores import check_range
 
 __all__ = ["PrunedResult", "Pruning", "Ready"]
 
@@ -169,9 +169,5 @@ class Pruning:
 def _scores(critic: Critic, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
     """Scores of rows that are represented already, in float64; InputError where they leave its range."""
     scores = critic.number * critic.compare(x, y).double()
-    if not bool(torch.isfinite(scores.sum())) and not bool(torch.isfinite(scores).all()):
-        raise InputError(
-            f"scores under the {critic.name} critic must be within the range of float64: got embeddings of numbers "
-            f"up to {float(x.abs().max()):.1e} and {float(y.abs().max()):.1e}; rescale them, and the scale with them"
-        )
+    check_range(scores, critic, x, y, "scores")
     return scores

@@ -78,10 +78,9 @@ class _TensorRows(Rows):
         check_matrix(tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), tensor.dtype in FLOATS, name)
         self.shape = (tensor.shape[0], tensor.shape[1])
         self.dtype = torch.float64 if tensor.dtype == torch.float64 else torch.float32
-        # A view whose sign is turned when it is read has no memory that holds its numbers.
-        self.tensor = (
-            tensor.resolve_neg()
-        )  # else the caller's own: converted when read, so that what is read is what it holds
+        # The caller's own: converted when read, so that what is read is what it holds. Only a view whose sign is turned
+        # when it is read has no memory that holds its numbers.
+        self.tensor = tensor.resolve_neg()
         check_finite(tensor, name)
 
     def _read(self, start: int, stop: int) -> Float[Tensor, "m d"]:
@@ -100,7 +99,7 @@ class _ArrayRows(Rows):
         self.in_memory = not isinstance(array, np.memmap)
         if self.in_memory:
             check_finite(self._read(0, len(self)), name, 0, path)
-        elif Path(path).exists():
+        elif path and Path(path).exists():
             self.opened = Path(path).stat()
 
     def _kind(self) -> type:

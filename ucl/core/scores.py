@@ -14,7 +14,10 @@ from ucl.core.log_sum_exp import Exponentials, LogSums, ScoreBlocks, ScorePair
 from ucl.core.spot_check import WIDEST, SpotCheck
 from ucl.errors import InputError
 
-__all__ = ["CriticScores", "GivenScores", "SideScores", "block_size", "extended", "without_null", "working_dtype"]
+__all__ = [
+    "CriticScores", "GivenScores", "SideScores", "block_size", "check_range", "extended", "without_null",
+    "working_dtype",
+]  # fmt: skip
 
 # Below this sum of scales, products are made in float64: the rounding of the scores takes 70 % of the tolerance of
 # 5e-7 times the sum, and the proven bound on a float32 product, 1e-5, must fit into the rest. Above the other, float32
@@ -57,6 +60,18 @@ def without_null(sums: LogSums) -> LogSums:
     return LogSums(pairs[:-1, :-1], pairs[:-1, -1], pairs[-1, :-1], sums.recomputed)
 
 
+def check_range(
+    scores: Float[Tensor, "n m"], critic: Critic, x: Float[Tensor, "n d"], y: Float[Tensor, "m d"], what: str
+) -> None:
+    """Raise InputError where scores of represented rows, `what` in words, leave the range of float64."""
+    if not bool(torch.isfinite(scores.sum())) and not bool(torch.isfinite(scores).all()):
+        raise InputError(
+            f"{what} under the {critic.name} critic must be within the range of float64: got "
+            f"{float(x.abs().max()):.1e} and {float(y.abs().max()):.1e} as largest numbers of the embeddings; "
+            "rescale them, and the critic's scale with them"
+        )
+
+
 class SideScores:
     """One critic's scores of some anchors against blocks of a bank.
 
@@ -87,12 +102,7 @@ class SideScores:
             return self.check(block, out)
         scores = self.critic.compare(self.anchors, block, out)
         scores = scores if self.scale == 1 else scores.mul_(self.scale)
-        if not bool(torch.isfinite(scores.sum())) and not bool(torch.isfinite(scores).all()):
-            raise InputError(
-                f"scores of {self.name} and {name} under the {self.critic.name} critic must be within the range of "
-                f"float64: got {float(self.anchors.abs().max()):.1e} and {float(block.abs().max()):.1e} as largest "
-                "numbers of the embeddings; rescale them, and the critic's scale with them"
-            )
+        check_range(scores, self.critic, self.anchors, block, f"scores of {self.name} and {name}")
         return scores
 
 

@@ -207,7 +207,7 @@ class Index:
         """
         if len(self.parts) > 1:
             raise InputError(f"an index of {len(self.parts)} shards is saved already: copy their folders")
-        with replacing_folder(folder, OWN) as beside:
+        with replacing_folder(folder, OWN, "an index") as beside:
             self.student.save(beside / STUDENT)
             write_part(self.parts[0], beside)
 

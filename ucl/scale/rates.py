@@ -112,25 +112,20 @@ class _On:
 
     def least(self, work: Callable[[], object]) -> float:
         """Seconds of `work`, the least of some runs: of the processor, or by the clock until a GPU has done it."""
-        if self.device.type == "cpu":
-            return _least(work)
-        found = []
-        for _ in range(REPEATS + 1):  # the first loads kernels
-            torch.cuda.synchronize(self.device)
-            start = time.perf_counter()
-            work()
-            torch.cuda.synchronize(self.device)
-            found.append(time.perf_counter() - start)
-        return min(found)
+        return _least(work, time.process_time if self.device.type == "cpu" else self._clock)
+
+    def _clock(self) -> float:
+        torch.cuda.synchronize(self.device)
+        return time.perf_counter()
 
 
-def _least(work: Callable[[], object]) -> float:
-    """Seconds of processor time of `work`, the least of some runs."""
+def _least(work: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
+    """Seconds of `work`, the least of some runs; of processor time if nothing else is said."""
     found = []
     for _ in range(REPEATS):
-        start = time.process_time()
+        start = clock()
         work()
-        found.append(time.process_time() - start)
+        found.append(clock() - start)
     return min(found)
 
 
@@ -203,8 +198,7 @@ def _read(on: _On) -> float:
 
 
 def _part(on: _On) -> float:
-    n = 1024
-    result = Bridge(Cosine(20.0), Cosine(20.0), Bank(on.draw(8, 16))).score(on.draw(n, 16), on.draw(4096, 16))
+    result = Bridge(Cosine(20.0), Cosine(20.0), Bank(on.draw(8, 16))).score(on.draw(1024, 16), on.draw(4096, 16))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "part.safetensors"
 
@@ -213,7 +207,7 @@ def _part(on: _On) -> float:
             for tile in Parts([path]).tiles(progress=False):
                 assert tile.scores.shape[1] == 4096
 
-        return on.least(work) / (n * 4096 * 8)
+        return on.least(work) / (1024 * 4096 * 8)
 
 
 def _search() -> float:

@@ -45,9 +45,14 @@ class Calibration:
         return told if self.doubt is None else f"{told}: {self.doubt}"
 
     @property
+    def like_chance(self) -> bool:
+        """Whether nothing tells the pairs from chance."""
+        return self.scale == 0 or (self.low == 0 and math.isfinite(self.high))
+
+    @property
     def doubt(self) -> str | None:
         """Why the scale is none to use, if so."""
-        if self.scale == 0 or (self.low == 0 and math.isfinite(self.high)):
+        if self.like_chance:
             return "nothing tells these pairs from chance; are the rows of both sides in one order?"
         if math.isinf(self.high):
             return "no pair is mistaken for another, so any larger scale does as well; are both sides the same rows?"

@@ -58,10 +58,9 @@ def by_pairs(critic: Critic, fitted: Calibration, side: str) -> Finding:
     scale, name = critic.number, f"scale_{side}_by_pairs"
     numbers = {"scale": scale, "fitted": fitted.scale, "low": fitted.low, "high": fitted.high, "pairs": fitted.pairs}
     about = f"{fitted.pairs} pairs ask for {fitted.scale:.4g} ({fitted.low:.4g} to {fitted.high:.4g})"
-    if fitted.low == 0 or math.isinf(fitted.high):
-        text = f"{side}: {fitted.pairs} pairs do not tell the scale: " + (
-            "they look like chance." if fitted.scale <= 0 or math.isfinite(fitted.high) else "all are told apart."
-        )
+    if fitted.doubt is not None:
+        why = "they look like chance." if fitted.like_chance else "all are told apart."
+        text = f"{side}: {fitted.pairs} pairs do not tell the scale: {why}"
         return Finding(name, "warning", text, "give more pairs, or pairs in their right order", numbers)
     error = math.log(fitted.high / fitted.low) / (2 * NORMAL)
     off = math.log(scale / fitted.scale)
