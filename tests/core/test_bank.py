@@ -214,7 +214,6 @@ def test_a_bank_changed_in_place_is_not_remembered(shared) -> None:
             b1 -= 0.1 * gradient
 
 
-
 def test_a_part_of_a_memory_map_is_held_to_no_file_but_its_own(tmp_path) -> None:
     """It has no name to look at; the folder that one stands in is none either."""
     np.save(tmp_path / "rows.npy", draw(50, 4).numpy())
