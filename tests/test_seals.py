@@ -9,16 +9,20 @@ import torch
 
 from ucl.errors import InputError
 from ucl.files import read_parquet, write_parquet
-from ucl.tensors import read_tensors, write_tensors
+from ucl.tensors import read_about, read_tensors, write_tensors
 
 FRAME = pd.DataFrame({"x": np.arange(2000) / 7, "y": ["a", "b"] * 1000})
 TENSORS = {"x": torch.arange(3000.0).reshape(3, 1000)}
 
 
+ABOUT = {key: f"{key}: \t\x01\"\\é\u2028😀" for key in "abcdefgh"}
+
+
 def test_what_was_written_is_read_and_the_same_content_has_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_parquet(FRAME, tmp_path / f"{name}.parquet")
-        write_tensors(TENSORS, tmp_path / f"{name}.safetensors")
+        write_tensors(TENSORS, tmp_path / f"{name}.safetensors", ABOUT)
+    assert read_about(tmp_path / "one.safetensors") == ABOUT
     pd.testing.assert_frame_equal(read_parquet(tmp_path / "one.parquet"), FRAME)
     assert torch.equal(read_tensors(tmp_path / "one.safetensors")["x"], TENSORS["x"])
     for suffix in ("parquet", "safetensors"):

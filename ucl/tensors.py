@@ -1,5 +1,6 @@
 """Files of named tensors: safetensors, whole or absent like all of `ucl.files`."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +20,23 @@ def write_tensors(tensors: Mapping[str, Tensor], path: str | Path, about: Mappin
     with replacing(path) as temporary:
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         save_file(contiguous, temporary, metadata={**(about or {}), KEY: UNSEALED})
+        _order_metadata(temporary)
         seal(temporary)
+
+
+def _order_metadata(path: Path) -> None:
+    """safetensors writes metadata in an order that changes from call to call; here the same content is the same bytes.
+
+    The header: eight bytes that say how long it is, JSON, and spaces up to that length.
+    """
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size)
+        assert len(ordered) == size
+        file.seek(8)
+        file.write(ordered)
 
 
 def read_tensors(path: str | Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
