@@ -15,7 +15,7 @@ FRAME = pd.DataFrame({"x": np.arange(2000) / 7, "y": ["a", "b"] * 1000})
 TENSORS = {"x": torch.arange(3000.0).reshape(3, 1000)}
 
 
-ABOUT = {key: f"{key}: \t\x01\"\\é\u2028😀" for key in "abcdefgh"}
+ABOUT = {key: f'{key}: \t\x01"\\é\u2028😀' for key in "abcdefgh"}
 
 
 def test_what_was_written_is_read_and_the_same_content_has_the_same_bytes(tmp_path: Path) -> None:
