@@ -21,6 +21,7 @@ from ucl.experiments.gaussian import recipe_of, sample_draws, world_of
 from ucl.experiments.maze.config import MazeTraining
 from ucl.experiments.maze.scoring import read_data
 from ucl.experiments.params import Params, load_params
+from ucl.experiments.scaling.scoring import score_model
 from ucl.experiments.synthetic.data import sample
 from ucl.experiments.synthetic.training import train_model
 from ucl.learning.model_pairs import train_model_pair
@@ -29,6 +30,7 @@ from ucl.maze.training import train as train_maze
 from ucl.runtime import prepare
 from ucl.scale import plan
 from ucl.scale.rates import measure
+from ucl.tensors import read_tensors
 from ucl.worlds.gaussian import Triples
 
 TITLE = "On a GPU"
@@ -157,6 +159,7 @@ def jobs() -> Iterator[tuple[str, Callable[[str], object]]]:
 
     yield "distilling: 20 seeds as one stack, bank 5,000, 300 steps", distilled
     yield from _maze(params)
+    yield from _scaling(params)
 
 
 def _maze(params: Params) -> Iterator[tuple[str, Callable[[str], object]]]:
@@ -170,6 +173,18 @@ def _maze(params: Params) -> Iterator[tuple[str, Callable[[str], object]]]:
         f"train_maze: {recipe.seeds} seeds, 30 steps",
         lambda device: train_maze(futures, annotations, len(tokenizer), recipe, device=device, progress=False),
     )
+
+
+def _scaling(params: Params) -> Iterator[tuple[str, Callable[[str], object]]]:
+    path = Path("results/scaling/language/embeddings.safetensors")
+    if not path.exists():
+        print("  no embeddings of scaling under results/: score_scaling not measured", flush=True)
+        return
+    few = params.scaling.model_copy(update={"trials": 2})
+    own = {name: x for name, x in read_tensors(path).items() if name != "exact"}
+    there = {device: {name: x.to(device) for name, x in own.items()} for device in ("cuda", "cpu")}
+    what = f"score_scaling: {few.trials} trials of language, {few.sizes} bank sizes up to {few.largest:,}"
+    yield what, lambda device: score_model(few, there[device], progress=False)
 
 
 def beside_the_cpu(what: str, work: Callable[[str], object]) -> Line:

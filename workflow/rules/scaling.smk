@@ -57,6 +57,8 @@ rule score_scaling_shard:
     conda:
         "../envs/ucl.yaml"
     threads: 1
+    resources:
+        gpu=1,
     params:
         section=PARAMS.scaling.part(ScalingRun),
     message:
@@ -82,6 +84,8 @@ rule score_scaling:
     conda:
         "../envs/ucl.yaml"
     threads: 1
+    resources:
+        gpu=1,
     params:
         section=PARAMS.scaling.part(ScalingRun),
     message:

@@ -156,6 +156,5 @@ def _real(params: ScalingRun, e: Mapping[str, Tensor], trial: int) -> Bank:
 
 def _uniform(params: ScalingRun, e: Mapping[str, Tensor], trial: int) -> Bank:
     """Samples uniform on the sphere; for two spaces, one such sample in each (nothing ties them together)."""
-    random = stream(params, "uniform", trial)
-    sides = [torch.randn(params.largest, e[n].shape[1], generator=random) for n in ("b_for_a", "b_for_c") if n in e]
-    return Bank(*sides)
+    random, spaces = stream(params, "uniform", trial), [e[name] for name in ("b_for_a", "b_for_c") if name in e]
+    return Bank(*(torch.randn(params.largest, own.shape[1], generator=random).to(own.device) for own in spaces))

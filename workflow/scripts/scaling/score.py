@@ -6,7 +6,7 @@ from ucl.files import write_parquet
 from ucl.runtime import start
 from ucl.tensors import read_tensors
 
-start(snakemake)
+device = start(snakemake)
 params = ScalingRun.model_validate(snakemake.params.section)
-table = score_model(params, read_tensors(snakemake.input.embeddings), shards=snakemake.input.shards)
+table = score_model(params, read_tensors(snakemake.input.embeddings, device), shards=snakemake.input.shards)
 write_parquet(table, snakemake.output[0])

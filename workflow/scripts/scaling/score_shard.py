@@ -7,7 +7,8 @@ from ucl.experiments.scaling.scoring import score_shard
 from ucl.runtime import start
 from ucl.tensors import read_tensors
 
-start(snakemake)
+device = start(snakemake)
 number, count = map(int, snakemake.wildcards.scatteritem.split("-of-"))
 params = ScalingRun.model_validate(snakemake.params.section)
-score_shard(params, read_tensors(snakemake.input.embeddings), (number - 1, count), Path(snakemake.output[0]))
+embeddings = read_tensors(snakemake.input.embeddings, device)
+score_shard(params, embeddings, (number - 1, count), Path(snakemake.output[0]))
