@@ -351,6 +351,7 @@ def log_sum_exp_scores(scores_ab: Any, scores_cb: Any) -> Any:
             "scores_ab and scores_cb must have a column per bank sample, the same samples: "
             f"got {ab.shape[1]} and {cb.shape[1]} columns"
         )
+    check_columns(ab, cb)
     x, y = ab.read(0, len(ab)), cb.read(0, len(cb))
     if x.device != y.device:
         raise InputError(f"scores_ab and scores_cb must be on one device: got {x.device} and {y.device}; use .to()")
