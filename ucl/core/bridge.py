@@ -328,11 +328,9 @@ class _FreshMoments(Moments):
         return self.known[p, q]
 
     def errors(self, i: Int[Tensor, " f"], j: Int[Tensor, " f"], normalize: bool) -> Float[Tensor, " f"]:
+        sides = (self.first.rows, self.first.columns) if normalize else (None, None)
         with full_precision(self.blocks.device):
-            sums = log_sums(self.blocks, torch.float64)
-            sums = sums if self.blocks.log_weights is None else without_null(sums)
-            sides = (sums.rows, sums.columns) if normalize else (None, None)
-            return trust_entries(self.blocks, (i, j), (sums.pairs[i, j], *sides)).standard_errors
+            return trust_entries(self.blocks, (i, j), (self.first.pairs[i, j], *sides)).standard_errors
 
     def largest(self, i: Anchors, j: Anchors, count: int) -> Float[Tensor, "f _"]:
         with full_precision(self.blocks.device):
