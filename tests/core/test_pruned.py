@@ -2,11 +2,14 @@
 
 import math
 
+import mpmath
 import pytest
 import torch
 from bridge_oracle import draw, similarity, truth
 
 from ucl import Bank, Bridge, Cosine, Dot, InputError, NegativeL2, NegativeSquaredL2
+from ucl.core.readers import as_rows
+from ucl.distilled.reranking import Reranker
 
 CRITICS = [Cosine(60.0), Cosine(3.0), Dot(2.0), NegativeL2(9.0), NegativeSquaredL2(7.0)]
 
@@ -107,3 +110,49 @@ def test_scores_beyond_float64_are_refused() -> None:
     a, b = draw(3, 5) * 1e200, draw(300, 5, seed=2) * 1e200
     with pytest.raises(InputError, match=r"scores under the dot critic must be within the range of float64"):
         Bridge(Dot(1.0), Dot(1.0), Bank(b)).score(a, a, tolerance=0.01)
+
+
+@pytest.mark.parametrize("critic", [Dot(1.0), NegativeL2(1.0), NegativeSquaredL2(1.0)], ids=lambda critic: critic.name)
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e8, 1e16])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_where_float64_itself_rounds_the_bound_says_so(critic, size, normalize) -> None:
+    """Scores of 1e32 are off by 1e16 nats; they were given with a bound of 0. The oracle has 200 bits."""
+    a, c, b1, b2 = size * draw(2, 5), draw(3, 4, seed=1), size * draw(30, 5, seed=2), draw(30, 4, seed=3)
+    bridge = Bridge(critic, Dot(2.0), Bank(b1, b2), normalize=normalize)
+    result = bridge.score(a, c, tolerance=0.01)
+    with mpmath.workprec(200):
+        s, t = exact_scores(critic, a, b1), exact_scores(Dot(2.0), c, b2)
+        for i, own in enumerate(s):
+            for j, others in enumerate(t):
+                expected = log_mean([x + y for x, y in zip(own, others, strict=True)])
+                expected -= (log_mean(own) + log_mean(others)) if normalize else 0
+                assert abs(expected - float(result.scores[i, j])) <= float(result.bound[i, j]) * (1 + 1e-12)
+    assert ((result.bound <= 0.01) | (result.samples == 30)).all()
+
+
+def exact_scores(critic, x, y):
+    """Scores in mpmath's precision."""
+
+    def score(p, q):
+        if critic.name == "dot":
+            return sum(u * v for u, v in zip(p, q, strict=True))
+        square = sum((u - v) ** 2 for u, v in zip(p, q, strict=True))
+        return -mpmath.sqrt(square) if critic.name == "l2" else -square / 2
+
+    left, right = ([[mpmath.mpf(v) for v in row] for row in z.tolist()] for z in (x, y))
+    return [[critic.number * score(p, q) for q in right] for p in left]
+
+
+def log_mean(terms):
+    top = max(terms)
+    return top + mpmath.log(sum(mpmath.exp(term - top) for term in terms) / len(terms))
+
+
+def test_an_index_is_put_in_order_where_nothing_is_within_the_tolerance() -> None:
+    b = 1e9 * draw(60, 4, seed=2)
+    bridge = Bridge(Dot(1.0), Dot(1.0), Bank(b), normalize=False)
+    a, c = 1e9 * draw(1, 4), 1e9 * draw(40, 4, seed=1)
+    everything = torch.arange(40)[None]
+    found, scores = Reranker(bridge, 0.01, None)(a, as_rows(c, "c"), everything, 5)
+    assert torch.isfinite(scores).all()
+    assert torch.equal(found[0], bridge.score(a, c).scores[0].topk(5).indices)

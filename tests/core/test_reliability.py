@@ -5,7 +5,7 @@ import pytest
 import torch
 from bridge_oracle import draw, similarity
 
-from ucl import Bank, Bridge, BridgeResult, Cosine, InputError, NegativeL2, merge
+from ucl import Bank, Bridge, BridgeResult, Cosine, Dot, InputError, NegativeL2, merge
 from ucl.core.pareto import pareto_shape
 from ucl.core.reliability import FEWEST, ThinBankWarning, highest_shape
 
@@ -94,3 +94,28 @@ def test_where_no_answer_rests_on_enough_none_is_reliable(normalize) -> None:
     found = bridge.score(a, c, progress=False)
     with pytest.warns(ThinBankWarning):
         assert not found.reliable.any()
+
+
+@pytest.mark.filterwarnings("ignore::ucl.core.reliability.ThinBankWarning")
+@pytest.mark.parametrize(
+    ("ab", "bc", "far"),
+    [(Cosine(100.0), Cosine(1e-5), 0.0), (Cosine(100.0), Cosine(0.01), 0.0), (Dot(30.0), Dot(1e-5), 300.0)],
+)
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_errors_are_not_those_of_rounded_means(ab, bc, far, normalize, weighted) -> None:
+    """Means taken from scores in float32 moved the errors of `retrieve` by a factor; large log sums those of a grid."""
+    a, c, b1, b2 = (x.float() for x in (draw(8, 6), draw(30, 5, seed=1), draw(600, 6, seed=2), draw(600, 5, seed=3)))
+    a, b1 = (torch.cat([x, torch.full((len(x), 1), far)], 1) for x in (a, b1))  # adds the square of it to every score
+    w = draw(600, seed=5).abs() + 0.1 if weighted else torch.ones(600, dtype=torch.float64)
+    bridge = Bridge(ab, bc, Bank(b1, b2, weights=w if weighted else None), normalize=normalize)
+    found, grid = bridge.retrieve(a, c, k=5, progress=False), bridge.score(a, c, progress=False).standard_error.double()
+    s, t = similarity(ab, a, b1), similarity(bc, c, b2)
+    x, u, v = (torch.softmax(z + w.log(), -1) / w * w.sum() for z in (s[:, None] + t[None], s, t))
+    off = x - u[:, None] - v[None] + 1 if normalize else x - 1
+    share = w / w.sum()
+    exact = ((off * share).square().sum(-1) / (1 - share.square().sum())).sqrt()
+    assert torch.allclose(found.standard_errors.double(), exact.gather(1, found.indices), rtol=2e-3)
+    assert torch.allclose(grid, exact, rtol=3e-3)
+    effective = 1 / (x * share).square().sum(-1)
+    assert torch.allclose(found.effective_samples.double(), effective.gather(1, found.indices), rtol=2e-3)

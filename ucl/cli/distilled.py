@@ -51,7 +51,7 @@ def distill(
     check_apart(out, a, c, bank, bank_for_c)
     given = inputs.rows(a, "a"), inputs.rows(c, "c")
     bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, False, *given)
-    samples = [inputs.load(rows, device) for rows in given]
+    samples = [inputs.held(rows, device) for rows in given]
     settings = Settings(steps=steps)
     with replacing(out) as temporary, weak_allowed():  # told below
         student = distil(bridge, *samples, width=width, hidden=hidden, seed=seed, settings=settings, progress=progress)

@@ -328,11 +328,9 @@ class _FreshMoments(Moments):
         return self.known[p, q]
 
     def errors(self, i: Int[Tensor, " f"], j: Int[Tensor, " f"], normalize: bool) -> Float[Tensor, " f"]:
+        sides = (self.first.rows, self.first.columns) if normalize else (None, None)
         with full_precision(self.blocks.device):
-            sums = log_sums(self.blocks, torch.float64)
-            sums = sums if self.blocks.log_weights is None else without_null(sums)
-            sides = (sums.rows, sums.columns) if normalize else (None, None)
-            return trust_entries(self.blocks, (i, j), (sums.pairs[i, j], *sides)).standard_errors
+            return trust_entries(self.blocks, (i, j), (self.first.pairs[i, j], *sides)).standard_errors
 
     def largest(self, i: Anchors, j: Anchors, count: int) -> Float[Tensor, "f _"]:
         with full_precision(self.blocks.device):
@@ -351,6 +349,7 @@ def log_sum_exp_scores(scores_ab: Any, scores_cb: Any) -> Any:
             "scores_ab and scores_cb must have a column per bank sample, the same samples: "
             f"got {ab.shape[1]} and {cb.shape[1]} columns"
         )
+    check_columns(ab, cb)
     x, y = ab.read(0, len(ab)), cb.read(0, len(cb))
     if x.device != y.device:
         raise InputError(f"scores_ab and scores_cb must be on one device: got {x.device} and {y.device}; use .to()")

@@ -25,7 +25,9 @@ __all__ = [
     "check_columns",
     "check_finite",
     "check_matrix",
+    "check_order",
     "check_width",
+    "columns_of",
     "concatenate",
     "given_ids",
     "in_order_of",
@@ -166,14 +168,23 @@ def check_width(width: int, name: str, sides: tuple[Rows, Rows], side: str | Non
     raise InputError(f"{name} and {mine.name} must have the same width: got {width} and {mine.shape[1]}; {remedy}")
 
 
+def columns_of(rows: Rows) -> list[str]:
+    """What the columns of a table of floats are called, in their order; empty for all else."""
+    return list(json.loads(rows.metadata.get(COLUMNS, "[]")))
+
+
 def check_columns(one: Rows, other: Rows) -> None:
     """Raise where two tables of floats have the same columns in another order: what is compared would not be alike."""
-    first, second = (json.loads(rows.metadata.get(COLUMNS, "[]")) for rows in (one, other))
+    check_order(columns_of(one), columns_of(other), one.path or one.name, other.path or other.name)
+
+
+def check_order(first: list[str], second: list[str], one: str, other: str) -> None:
+    """The same of the columns of what is called `one` and `other`."""
     if first != second and sorted(first) == sorted(second):
         place = next(i for i, names in enumerate(zip(first, second, strict=True)) if names[0] != names[1])
         raise InputError(
-            f"{one.path or one.name} and {other.path or other.name} must have their columns in one order: column "
-            f"{place} is {first[place]} in one, {second[place]} in the other; write them alike"
+            f"{one} and {other} must have their columns in one order: column {place} is {first[place]} in one, "
+            f"{second[place]} in the other; write them alike"
         )
 
 

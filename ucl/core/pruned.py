@@ -13,6 +13,9 @@ A normalised score is L less both sides' own sums, which are known exactly: the 
 
 Scores of cosine critics are float32 products if their proven rounding (1.1e-5 of both scales, `ucl.core.spot_check`;
 twice that with normalisation) fits into three tenths of the tolerance, which it is then counted against; else float64.
+That rounds too: a product of d terms by at most (d + 2) 2^-53 of the norms of both rows (Higham 2002, section 3.1),
+nothing until the norms are huge. Where it is above the tolerance the whole bank is read, and the bound says so. What
+the type of the answer rounds comes on top.
 """
 
 import math
@@ -24,7 +27,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ucl.core.bank import Bank
-from ucl.core.critics import Cosine, Critic, Dot, represent
+from ucl.core.critics import CANCELLATION, Cosine, Critic, Dot, NegativeL2, represent
 from ucl.core.exponential import log_sum_exp
 from ucl.core.scores import check_range
 
@@ -34,6 +37,8 @@ FIRST = 64  # samples that every candidate is given
 ROUNDING = 1.1e-5  # of both scales: what float32 products of unit vectors are proven to be within
 WIDEST = 4096  # rows that this is proven for
 SHARE = 0.3  # of the tolerance that rounding may take
+EXACT = 2.0**-53  # the same for float64, for every term of a sum
+FEW = 16  # roundings beside those of the terms: of scales, norms, exponentials and logarithms
 BLOCK = 2**21  # scores held at once
 
 
@@ -56,6 +61,7 @@ class Ready(NamedTuple):
     rows: Float[Tensor, "k d2"]
     largest: Float[Tensor, " k"]  # score with any bank sample, at most
     log_sums: Float[Tensor, " k"]  # of the weighted exponentials of its scores; infinite where that is not known
+    rounding: Float[Tensor, " k"]  # what a score with any bank sample is off by, at most
 
 
 class Pruning:
@@ -73,6 +79,7 @@ class Pruning:
         small = cosine and not wide and rounding <= SHARE * tolerance
         small = small and bank.for_a.dtype == bank.for_c.dtype == torch.float32
         self.dtype, self.rounding = (torch.float32, rounding) if small else (torch.float64, 0.0)
+        self.twice = 2 if normalize else 1
         self.tolerance, self.size, self.normalize = tolerance, len(bank), normalize
         ready = bank.represented(ab, bc)
         sides = [
@@ -81,6 +88,9 @@ class Pruning:
         ]
         turn = -1 if flip else 1
         (self.ab, self.bc), (self.for_a, self.for_c), self.names = (ab, bc)[::turn], sides[::turn], "ac"[::turn]
+        self.longest = [
+            float(torch.linalg.vector_norm(side.double(), dim=1).max()) for side in (self.for_a, self.for_c)
+        ]
         self.log_total = math.log(bank.total_weight())
         weights = bank.log_weights()
         self.log_weights = torch.zeros(len(bank)) if weights is None else weights
@@ -104,15 +114,16 @@ class Pruning:
         product of the norms (dot); nothing can be normalised then.
         """
         rows = self._represented(self.bc, c, self.names[1])
+        rounding = self._exactly(self.bc, rows, self.longest[1])
         if surveyed is not None:
-            return Ready(rows, *surveyed.to(rows.device).unbind(1))
+            found = surveyed.to(rows.device)
+            return Ready(rows, found[:, 0], found[:, 1], rounding)
         largest = torch.full((len(rows),), 0.0, dtype=torch.float64, device=rows.device)
         if isinstance(self.bc, Cosine):
             largest += self.bc.number
         elif isinstance(self.bc, Dot):
-            longest = torch.linalg.vector_norm(self.for_c.double(), dim=1).max()
-            largest = self.bc.number * longest * torch.linalg.vector_norm(rows.double(), dim=1)
-        return Ready(rows, largest, torch.full_like(largest, torch.inf))
+            largest = self.bc.number * self.longest[1] * torch.linalg.vector_norm(rows.double(), dim=1)
+        return Ready(rows, largest, torch.full_like(largest, torch.inf), rounding)
 
     def score(
         self, a: Float[Tensor, "1 d1"], ready: Ready, best: int | None = None
@@ -122,26 +133,42 @@ class Pruning:
         Given `best`, candidates that are proven not to be among the best so many are left as they are: their bound
         stays above the tolerance.
         """
-        order, weights, tail, peak = self._order(a)
+        (order, weights, tail, peak), rounding = self._order(a), self._rounding(a, ready)
         own = ready.log_sums if self.normalize else torch.zeros_like(ready.log_sums)
         total = torch.full_like(own, -torch.inf)
-        bound, samples = torch.full_like(own, torch.inf), torch.zeros_like(own, dtype=torch.int64)
+        half, samples = torch.full_like(own, torch.inf), torch.zeros_like(own, dtype=torch.int64)
         open_, start = torch.arange(len(own), device=own.device), 0
         while len(open_):
             stop = self.size if 2 * start >= self.size // 2 else min(self.size, max(FIRST, 2 * start))
             sums = self._sums(ready.rows[open_], order[start:stop], weights[start:stop])
             total[open_], samples[open_], start = torch.logaddexp(total[open_], sums), stop, stop
             if start == self.size:
-                bound[open_] = self.rounding
+                half[open_] = 0.0
                 break
             left = torch.minimum(tail[start] + ready.largest, peak[start] + ready.log_sums) - total
-            bound[open_] = torch.nn.functional.softplus(left[open_]) / 2 + self.rounding
-            unsure = bound > self.tolerance
+            half[open_] = torch.nn.functional.softplus(left[open_]) / 2
+            unsure = half + rounding > self.tolerance
             if best is not None and best < len(own):
-                unsure &= total - own + 2 * bound >= (total - own - self.rounding).topk(best).values[-1]
+                unsure &= total - own + 2 * half + rounding >= (total - own - rounding).topk(best).values[-1]
             open_ = unsure.nonzero()[:, 0]
-        middle = total + (bound - self.rounding) - own
-        return middle + (self.log_total - tail[0] if self.normalize else -self.log_total), bound, samples
+        middle = total + half - own + (self.log_total - tail[0] if self.normalize else -self.log_total)
+        return middle, half + rounding, samples
+
+    def _rounding(self, a: Tensor, ready: Ready) -> Float[Tensor, " k"]:
+        """What the products round off a score with each candidate, at most."""
+        if self.dtype == torch.float32:
+            return torch.full_like(ready.rounding, self.rounding)
+        query = self._represented(self.ab, a, self.names[0])
+        return self.twice * (self._exactly(self.ab, query, self.longest[0]) + ready.rounding)
+
+    @staticmethod
+    def _exactly(critic: Critic, rows: Float[Tensor, "k d"], longest: float) -> Float[Tensor, " k"]:
+        """What float64 rounds off scores of represented rows with others of at most this norm, at most."""
+        norms, terms = torch.linalg.vector_norm(rows.double(), dim=1), EXACT * critic.number * (rows.shape[1] + FEW)
+        if isinstance(critic, Cosine | Dot):
+            return terms * norms * longest
+        reach = norms + 3 * longest  # both rows less the bank's mean; a root of a small difference is off by more
+        return terms * reach * (CANCELLATION**-0.5 if isinstance(critic, NegativeL2) else reach)
 
     def _order(self, a: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Samples by weight, heaviest first, the logarithms of their weights, the sum of all from each on, and the

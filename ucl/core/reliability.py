@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ucl.core.exponential import exp_
+from ucl.core.exponential import exp_, log_sum_exp
 from ucl.core.pareto import TRUSTED, excess_shape, tail_size
 from ucl.core.scores import CriticScores
 
@@ -41,6 +41,11 @@ FEWEST = 40.0  # effective samples of a reliable answer
 TAIL = 256  # weights that the shape is fitted to, at most: a longer tail is slower and no nearer to the extremes
 SMALLEST = 5  # weights below which there is no shape
 CHUNK = 2**22  # numbers held at once
+# How far a mean may be from the right one, in nats, and what that may do to an error, as a part of it.
+NEAR, SETTLED = 0.01, 1e-3
+
+Entries = tuple[Int[Tensor, " f"], Int[Tensor, " f"]]  # rows and columns of a grid
+AllLogSums = tuple[Float[Tensor, " f"], Float[Tensor, " n"] | None, Float[Tensor, " k"] | None]
 
 
 class ThinBankWarning(UserWarning):
@@ -102,46 +107,90 @@ def largest_weights(
     return top
 
 
-def trust_entries(
-    blocks: CriticScores,
-    entries: tuple[Int[Tensor, " f"], Int[Tensor, " f"]],
-    log_sums: tuple[Float[Tensor, " f"], Float[Tensor, " n"] | None, Float[Tensor, " k"] | None],
-) -> EntryTrust:
+def trust_entries(blocks: CriticScores, entries: Entries, log_sums: AllLogSums) -> EntryTrust:
     """The worth of the entries (i, j) of a grid in one pass over the bank, and one more for those that may be reliable.
 
     `log_sums` are log sum_i w_i exp(S + T) of every entry, and, for scores that are normalised, of every row and every
-    column alone. The formulas are those of `ucl.core.result.BridgeResult`, summed over samples directly.
+    column alone. They may be rounded, as scores in float32 are: the pass finds the right ones, and where it shows in an
+    error that it was done with others, the sums are taken entry by entry and the pass is done again.
+    The formulas are those of `ucl.core.result.BridgeResult`, summed over samples directly.
     """
+    bank, total = blocks.bank, blocks.bank.total_weight()
+    spread = _spread(blocks, entries, log_sums)
+    if len(again := (~spread.settled).nonzero()[:, 0]):
+        some = entries[0][again], entries[1][again]
+        spread.replace(again, _spread(blocks, some, _log_sums(blocks, some, log_sums[1] is not None)))
+    distinct = total**2 / bank.squared_weight(blocks.seal)
+    variance = spread.variance / total**2 / (1 - 1 / distinct) if distinct > 1 + 1e-9 else spread.variance * torch.nan
+    effective = [value.clamp(1, len(bank)) for value in spread.effective]
+    sound = effective[0] >= FEWEST
+    if len(effective) > 1:
+        sides = [(torch.arange(len(samples), device=sound.device), samples) for samples in effective[1:]]
+        for where, samples, i, j in (
+            (entries[0], sides[0][1], sides[0][0], None),
+            (entries[1], sides[1][1], None, sides[1][0]),
+        ):
+            sound &= sound_sums(blocks, samples, i, j)[where] if bool(sound.any()) else sound
+    sound[sound.clone()] = sound_sums(blocks, effective[0][sound], entries[0][sound], entries[1][sound])
+    return EntryTrust(variance.sqrt(), effective[0], sound)
+
+
+@dataclass
+class _Spread:
+    """Sums of one pass: what the samples add to each entry, squared, and the effective samples of all sums.
+
+    `settled` says which entries were summed with the right means, as far as their variance is concerned.
+    """
+
+    variance: Float[Tensor, " f"]
+    effective: list[Tensor]  # of entries [f], and of rows [n] and columns [k] where scores are normalised
+    settled: Bool[Tensor, " f"]
+
+    def replace(self, places: Int[Tensor, " g"], other: "_Spread") -> None:
+        """Take some entries from a better pass."""
+        self.variance[places], self.effective[0][places] = other.variance, other.effective[0]
+
+
+def _spread(blocks: CriticScores, entries: Entries, log_sums: AllLogSums) -> _Spread:
     (i, j), bank, size = entries, blocks.bank, math.log(blocks.bank.total_weight())
     means = [sums - size for sums in log_sums if sums is not None]
-    squares, variance = [torch.zeros_like(mean) for mean in means], torch.zeros_like(means[0])
-    pooled, start, count = bank.pooled(blocks.seal), 0, len(bank)
-    n, k = blocks.a.shape[0], blocks.c.shape[0]
+    sums, squares = ([torch.zeros_like(mean) for mean in means] for _ in range(2))
+    variance, pooled, start = torch.zeros_like(means[0]), bank.pooled(blocks.seal), 0
     for s, t in blocks.alone(torch.float64):
-        both = _part(bank.weights, start, s) * _part(pooled, start, s)
-        start += s.shape[1]
-        u, v = (
-            (exp_(x - mean[:, None]) for x, mean in zip((s, t), means[1:], strict=True)) if means[1:] else (None, None)
-        )
-        if u is not None and v is not None:
-            squares[1] += u.square() @ both
-            squares[2] += v.square() @ both
+        single, like = _part(bank.weights, start, s), _part(pooled, start, s)
+        both, start = single * like, start + s.shape[1]
+        sides = [exp_(x - mean[:, None]) for x, mean in zip((s, t), means[1:], strict=False)]
+        for place, side in enumerate(sides, 1):
+            sums[place] += side @ single
+            squares[place] += side.square() @ both
         for part in _chunks(len(i), s.shape[1]):
             x = exp_(s[i[part]].add_(t[j[part]]).sub_(means[0][part, None]))  # x_g / X, whose mean is one
+            sums[0][part] += x @ single
             squares[0][part] += x.square() @ both
-            off = x.sub_(1) if u is None or v is None else x.sub_(u[i[part]]).sub_(v[j[part]]).add_(1)
+            off = x.sub_(sides[0][i[part]]).sub_(sides[1][j[part]]).add_(1) if sides else x.sub_(1)
             variance[part] += off.square_() @ both
-    total = bank.total_weight()
-    distinct = total**2 / bank.squared_weight(blocks.seal)
-    errors = (variance / total**2 / (1 - 1 / distinct)).sqrt() if distinct > 1 + 1e-9 else variance * torch.nan
-    effective = [(total**2 / square).clamp(1, count) for square in squares]
-    sound = effective[0] >= FEWEST
-    if means[1:]:
-        sides = ((torch.arange(n, device=i.device), None), (None, torch.arange(k, device=i.device)))
-        for where, side, samples in zip((i, j), sides, effective[1:], strict=True):
-            sound &= sound_sums(blocks, samples, *side)[where] if bool(sound.any()) else sound
-    sound[sound.clone()] = sound_sums(blocks, effective[0][sound], i[sound], j[sound])
-    return EntryTrust(errors, effective[0], sound)
+    effective = [own.square() / square for own, square in zip(sums, squares, strict=True)]
+    shifts = [(own.log() - size).abs() for own in sums]  # by how much the means were off
+    wrong = shifts[0] * squares[0].sqrt()
+    for where, shift, square in zip((i, j), shifts[1:], squares[1:], strict=False):
+        wrong = wrong + (shift * square.sqrt())[where]
+    return _Spread(variance, effective, (shifts[0] < NEAR) & (wrong < SETTLED * variance.sqrt()))
+
+
+def _log_sums(blocks: CriticScores, entries: Entries, normalize: bool) -> AllLogSums:
+    """The logarithms of the sums in float64, entry by entry: not even a grid of far maxima can underflow."""
+    (i, j), start = entries, 0
+    lengths = (len(i), len(blocks.a), len(blocks.c)) if normalize else (len(i),)
+    found = [torch.full((length,), -torch.inf, dtype=torch.float64, device=i.device) for length in lengths]
+    for s, t in blocks.alone(torch.float64):
+        logs = _part(blocks.bank.weights, start, s).log()
+        start += s.shape[1]
+        for place, side in zip(range(1, len(found)), (s, t), strict=False):
+            found[place] = torch.logaddexp(found[place], log_sum_exp(side + logs))
+        for part in _chunks(len(i), s.shape[1]):
+            terms = log_sum_exp(s[i[part]].add_(t[j[part]]).add_(logs))
+            found[0][part] = torch.logaddexp(found[0][part], terms)
+    return (found[0], found[1], found[2]) if normalize else (found[0], None, None)
 
 
 def sound_sums(

@@ -131,7 +131,9 @@ class BridgeResult:
         """The share of the terms of a variance below which it is in doubt: where float32 products may have gone in."""
         (ab, one), (bc, other) = self.origin.ab, self.origin.bc
         single = self.form.dtype == torch.float32 and ab == bc == "cosine" and one + other >= SMALL_SCALE
-        return 1e-3 if single else 1e-8
+        first = self.moments.first
+        largest = max(float(sums.abs().max()) for sums in (first.pairs, first.rows, first.columns))
+        return max(1e-3 if single else 1e-8, 2e-12 * largest)  # a logarithm is off by its own last digit
 
     def _variance(self) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
         """Variance over samples of what one of them adds to the score, with shares p^2 / sum p^2; and its squares.

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from ucl.core.bridge import Bridge
-from ucl.core.readers import single
+from ucl.core.readers import as_rows, columns_of, single
 from ucl.distilled.draws import Known, Pairs, held_apart, simulate
 from ucl.distilled.judging import Marks, mark_log_sum_exp, mark_towers
 from ucl.distilled.report import Report, WeakStudentWarning
@@ -56,6 +56,8 @@ def distill(
     known = _known(bridge, single(a.detach(), "a_samples"), single(c.detach(), "c_samples"))
     student = distill_stack([known], [seed], width=width, hidden=hidden, settings=settings, progress=progress)[0]
     student.bridge = bridge
+    for side, given, known_by in (("a", a_samples, bridge.bank.for_a), ("c", c_samples, bridge.bank.for_c)):
+        student.columns[side] = columns_of(as_rows(given, side)) or columns_of(known_by)
     return student
 
 

@@ -83,5 +83,5 @@ class Reranker:
             return torch.as_tensor(self.bridge.score(query, rows, progress=False).scores)[0].double()
         known = None if self.survey is None else self.survey.values.take(np.asarray(own))
         with full_precision(query.device):
-            scores, bound, _ = self.pruning.score(query, self.pruning.ready(rows, known), best=k)
-        return scores.where(bound <= self.tolerance, -torch.inf)
+            scores, bound, samples = self.pruning.score(query, self.pruning.ready(rows, known), best=k)
+        return scores.where((bound <= self.tolerance) | (samples == self.pruning.size), -torch.inf)

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ucl.core.bank import Bank
 from ucl.core.bridge import Bridge
 from ucl.core.fingerprint import fingerprint
 from ucl.core.prepared import opened
-from ucl.core.readers import as_rows, concatenate, rows_between, single
+from ucl.core.readers import Rows, as_rows, check_columns, check_order, columns_of, concatenate, rows_between, single
 from ucl.distilled import nearest
 from ucl.distilled.index_folder import OWN, STUDENT, IndexPart, describe, folders_of, read_part, shard_in, write_part
 from ucl.distilled.report import Report
@@ -40,6 +41,7 @@ class Student:
 
     def __init__(self, towers: Towers, report: Report) -> None:
         self.towers, self.report = towers.eval().requires_grad_(False), report
+        self.columns: dict[str, list[str]] = {side: [] for side in SIDES}  # of the tables it learned from
         self.bridge: Bridge | None = None  # what it was distilled from, where that is known: to rerank with
 
     @property
@@ -93,7 +95,7 @@ class Student:
     def save(self, path: str | Path) -> None:
         """Write as sealed safetensors."""
         about = {"inputs": self.towers.inputs, "hidden": self.hidden, "width": self.width}
-        about |= {"report": self.report.to_json()}
+        about |= {"columns": self.columns, "report": self.report.to_json()}
         write_tensors(self.towers.state_dict(), path, {FORMAT: json.dumps(about)})
 
     @staticmethod
@@ -104,15 +106,28 @@ class Student:
             d1, d2 = about["inputs"]
             towers = Towers([torch.Generator()], (d1, d2), about["hidden"], about["width"])
             towers.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-            return Student(towers.to(device), Report.from_json(about["report"]))
+            student = Student(towers.to(device), Report.from_json(about["report"]))
+            student.columns = about.get("columns", student.columns)
+            return student
 
-    def _embed(self, side: str, x: Any) -> Any:
-        rows, width = as_rows(x, side), self.towers.inputs[SIDES.index(side)]
+    def check_bank(self, bank: Bank) -> None:
+        """Raise where a bank to rerank by has the columns of its tables in another order than what it learned from."""
+        for side, rows in zip(SIDES, (bank.for_a, bank.for_c), strict=True):
+            check_order(columns_of(rows), self.columns[side], rows.path or rows.name, "what the student learned from")
+
+    def check(self, side: str, rows: Rows) -> None:
+        """Raise where rows are not as wide as what it learned from, or have their columns in another order."""
+        width = self.towers.inputs[SIDES.index(side)]
         if rows.shape[1] != width:
             raise InputError(
                 f"{side} must have the width the student learned from, {width}: got {rows.shape[1]}; "
                 "embed with the same model"
             )
+        check_order(columns_of(rows), self.columns[side], rows.path or side, "what the student learned from")
+
+    def _embed(self, side: str, x: Any) -> Any:
+        rows = as_rows(x, side)
+        self.check(side, rows)
         parts = []
         for start in range(0, len(rows), ROWS):
             block = single(rows.read(start, min(start + ROWS, len(rows))), side).to(self.towers.log_scale)
@@ -169,6 +184,9 @@ class Index:
             ids = named.to_pylist()
         elif ids is not None:
             ids = list(ids[start:stop])
+        if bridge is not None:
+            student.check_bank(bridge.bank)
+            check_columns(every, bridge.bank.for_c)
         candidates = every if own is None else rows_between(every, start, stop)
         vectors = np.ascontiguousarray(np.asarray(student.embed_c(candidates)), dtype=np.float32)
         survey = None if bridge is None else Survey.of(bridge, candidates, sys.stderr.isatty())
@@ -191,6 +209,10 @@ class Index:
         if rerank and bridge is None:
             raise InputError("reranking needs the bridge: give bridge=..., or rerank=0 for the student's own order")
         rows = as_rows(a, "a")
+        self.student.check("a", rows)
+        if bridge is not None:
+            self.student.check_bank(bridge.bank)
+            check_columns(rows, bridge.bank.for_a)
         queries = rows.read(0, len(rows)).detach().cpu()
         scores, indices = self._nearest(queries, depth)
         if rerank and bridge is not None:

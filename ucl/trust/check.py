@@ -9,7 +9,7 @@ from torch import Tensor
 from ucl.core.bank import Bank
 from ucl.core.bridge import log_sum_exp_scores
 from ucl.core.critics import Critic, check_critic, represent
-from ucl.core.readers import as_rows
+from ucl.core.readers import Rows, as_rows, check_columns
 from ucl.errors import InputError
 from ucl.runtime import generator
 from ucl.trust import answers, rows, scales
@@ -66,10 +66,10 @@ def check(
                 )
             found.append(rows.texts_cut(texts, cut_texts))
         queries = [
-            None if given is None else _queries(given, critic, name, like)
-            for given, critic, name, like in (
-                (queries_a, ab, "queries_a", seen.for_a),
-                (queries_c, bc, "queries_c", seen.for_c),
+            None if given is None else _queries(given, critic, name, side)
+            for given, critic, name, side in (
+                (queries_a, ab, "queries_a", bank.for_a),
+                (queries_c, bc, "queries_c", bank.for_c),
             )
         ]
         for critic, side, asked, own in ((ab, "ab", queries[0], seen.for_a), (bc, "bc", queries[1], seen.for_c)):
@@ -125,13 +125,14 @@ def _told(found: Alignment, by_id: str) -> Finding:
     return Finding("order", "ok", text, "", numbers)
 
 
-def _queries(given: Any, critic: Critic, name: str, like: Tensor) -> Tensor:
+def _queries(given: Any, critic: Critic, name: str, like: Rows) -> Tensor:
     source = as_rows(given, name)
     if source.shape[1] != like.shape[1]:
         raise InputError(
             f"{name} must be as wide as its side of the bank: got {source.shape[1]} and {like.shape[1]}; "
             "embed both with one model"
         )
+    check_columns(source, like)
     block = represent(critic, source.read(0, len(source)).detach().cpu(), name)
     return some(block.float(), CANDIDATES, 5)
 
@@ -156,6 +157,7 @@ def _pairs(critic: Critic, side: str, pairs: tuple[Any, Any]) -> Finding:
             f"pairs_{side} must be the two sides of at least {FEWEST} pairs, of one width: "
             f"got {list(x.shape)} and {list(y.shape)}"
         )
+    check_columns(x, y)
     order = torch.randperm(len(x), generator=generator(len(x)))
     left, right = (
         represent(critic, part.read(0, len(part)).detach().cpu().double(), part.name)[order] for part in (x, y)

@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ucl.core.bridge import Bridge
-from ucl.core.readers import as_rows, check_width, single
+from ucl.core.readers import Rows, as_rows, check_columns, check_width, single
 from ucl.errors import InputError
 from ucl.peers import PEERS
 from ucl.peers.base import Peer, SharedBank
@@ -56,7 +56,7 @@ def diagnose(
     the same answer, which is computed on the CPU wherever they are. Source: design section 3, "the implied joint".
     Raises InputError where inputs do not fit.
     """
-    queries, candidates = _some(a, "a"), _some(c, "c")
+    queries, candidates = _some(a, "a", bridge.bank.for_a), _some(c, "c", bridge.bank.for_c)
     among = min(among or len(candidates), len(candidates))
     if among < 2:
         raise InputError(f"among must be at least 2 candidates: got {among}")
@@ -80,7 +80,7 @@ def diagnose(
         known = None
         if pairs_ac is not None:
             chosen = next(peer for peer in fitted if peer.name == (method or predictions[0].method))
-            known = _known(chosen, pairs_ac, candidates, among, predictions)
+            known = _known(chosen, pairs_ac, bridge, candidates, among, predictions)
             reasons, needs = (*reasons, _said(known)), needs[1:]
     return Diagnosis(verdict, method, among, reasons, needs, predictions, numbers, checked, known)
 
@@ -113,9 +113,10 @@ def _bank(
     return replace(bank, for_a=for_a[kept], for_c=for_c[kept]), (for_a[out], for_c[out])
 
 
-def _some(x: Any, name: str) -> Float[Tensor, "n d"]:
-    """At most `MOST` rows, the first ones."""
+def _some(x: Any, name: str, side: Rows) -> Float[Tensor, "n d"]:
+    """At most `MOST` rows, the first ones; `side` is the bank's that they are compared with."""
     rows = as_rows(x, name)
+    check_columns(rows, side)
     if len(rows) < FEWEST:
         raise InputError(f"{name} must hold at least {FEWEST} samples for a diagnosis: got {len(rows)}")
     return single(rows.read(0, min(len(rows), MOST)).detach(), name).cpu()
@@ -126,21 +127,29 @@ def _pairs(bridge: Bridge, given: Triplet | None, anchor: str, name: str) -> Pai
         return None
     if len(given) != 3:
         raise InputError(f"{name} must hold three arrays, the anchors and B as both models embed it: got {len(given)}")
-    parts = [_some(part, f"{name}[{i}]") for i, part in enumerate(given)]
-    for i, (part, side) in enumerate(zip(parts, (anchor, "a", "c"), strict=True)):
-        check_width(part.shape[1], f"{name}[{i}]", (bridge.bank.for_a, bridge.bank.for_c), side)
+    sides, parts = (bridge.bank.for_a, bridge.bank.for_c), []
+    for i, (part, side) in enumerate(zip(given, (anchor, "a", "c"), strict=True)):
+        parts.append(_some(part, f"{name}[{i}]", sides[side == "c"]))
+        check_width(parts[i].shape[1], f"{name}[{i}]", sides, side)
     if len({len(part) for part in parts}) > 1:
         raise InputError(f"{name} must hold one row a pair in all three arrays: got {[len(part) for part in parts]}")
     return Pairs(*parts)
 
 
 def _known(
-    peer: Peer, pairs: tuple[Any, Any], candidates: Tensor, among: int, predictions: Sequence[Prediction]
+    peer: Peer,
+    pairs: tuple[Any, Any],
+    bridge: Bridge,
+    candidates: Tensor,
+    among: int,
+    predictions: Sequence[Prediction],
 ) -> Known:
     """Recall on known pairs beside the predicted one."""
     a, c = (as_rows(part, "pairs_ac") for part in pairs)
     if len(a) != len(c) or len(a) < 2:
         raise InputError(f"pairs_ac must hold at least 2 pairs, row by row: got {len(a)} and {len(c)} rows")
+    for rows, side in ((a, bridge.bank.for_a), (c, bridge.bank.for_c)):
+        check_columns(rows, side)
     x, y = (single(rows.read(0, len(rows)).detach(), "pairs_ac").cpu() for rows in (a, c))
     found = hits(peer, Ends(x, y, torch.full((len(x),), -1)), candidates, among)
     return compare(found, next(p for p in predictions if p.method == peer.name))
