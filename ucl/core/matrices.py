@@ -25,6 +25,7 @@ __all__ = [
     "check_columns",
     "check_finite",
     "check_matrix",
+    "check_order",
     "check_width",
     "concatenate",
     "given_ids",
@@ -169,11 +170,16 @@ def check_width(width: int, name: str, sides: tuple[Rows, Rows], side: str | Non
 def check_columns(one: Rows, other: Rows) -> None:
     """Raise where two tables of floats have the same columns in another order: what is compared would not be alike."""
     first, second = (json.loads(rows.metadata.get(COLUMNS, "[]")) for rows in (one, other))
+    check_order(first, second, one.path or one.name, other.path or other.name)
+
+
+def check_order(first: list[str], second: list[str], one: str, other: str) -> None:
+    """Raise where the columns of what is called `one` are those of `other` in another order."""
     if first != second and sorted(first) == sorted(second):
         place = next(i for i, names in enumerate(zip(first, second, strict=True)) if names[0] != names[1])
         raise InputError(
-            f"{one.path or one.name} and {other.path or other.name} must have their columns in one order: column "
-            f"{place} is {first[place]} in one, {second[place]} in the other; write them alike"
+            f"{one} and {other} must have their columns in one order: column {place} is {first[place]} in one, "
+            f"{second[place]} in the other; write them alike"
         )
 
 
