@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ucl.core.critics import CRITICS, Critic, represent
-from ucl.core.readers import as_rows
+from ucl.core.readers import as_rows, check_columns
 from ucl.errors import InputError
 from ucl.learning.losses import info_nce
 from ucl.runtime import generator
@@ -78,6 +78,7 @@ def calibrate(x: Any, y: Any, critic: str = "cosine") -> Calibration:
             f"x and y must hold the two sides of at least {FEWEST} pairs, of one width: "
             f"got {list(rows[0].shape)} and {list(rows[1].shape)}"
         )
+    check_columns(*rows)
     kind = CRITICS[critic](1.0)
     order = torch.randperm(len(rows[0]), generator=generator(len(rows[0])))
     sides = [represent(kind, part.read(0, len(part)).detach().double().cpu(), part.name)[order] for part in rows]
