@@ -110,6 +110,7 @@ def test_what_they_print(student) -> None:
     assert repr(student).startswith("Student(")
     assert "from 5 and 3 to 6 wide" in repr(student)
     assert repr(student.index(C, IDS)) == f"Index(90 candidates, with ids, by {student})"
+    assert repr(BRIDGE.score(A, C, tolerance=0.01)).startswith("PrunedResult(6 x 90 scores within 0.0")
     assert repr(student.index(C, shard=(1, 3))).startswith("Index(shard 2/3 of an index, 30 candidates, by")
 
 
