@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from ucl.core.bank import Bank
     from ucl.core.bridge import Candidates, Explanation, Retrieval, log_sum_exp_scores
     from ucl.core.critics import Cosine, Dot, NegativeL2, NegativeSquaredL2
-    from ucl.core.reliability import ThinBankWarning
+    from ucl.core.reliability import FlatBankWarning, ThinBankWarning
     from ucl.core.result import BridgeResult, merge
     from ucl.errors import InputError
     from ucl.front import Bridge
@@ -29,6 +29,7 @@ __all__ = [
     "Explanation",
     "Finding",
     "Findings",
+    "FlatBankWarning",
     "InputError",
     "NegativeL2",
     "NegativeSquaredL2",
@@ -45,7 +46,7 @@ _MODULES = {
     "ucl.core.bank": ("Bank",),
     "ucl.core.bridge": ("Candidates", "Explanation", "Retrieval", "log_sum_exp_scores"),
     "ucl.core.critics": ("Cosine", "Dot", "NegativeL2", "NegativeSquaredL2"),
-    "ucl.core.reliability": ("ThinBankWarning",),
+    "ucl.core.reliability": ("FlatBankWarning", "ThinBankWarning"),
     "ucl.core.result": ("BridgeResult", "merge"),
     "ucl.errors": ("InputError",),
     "ucl.front": ("Bridge",),

@@ -7,7 +7,7 @@ from bridge_oracle import draw, similarity
 
 from ucl import Bank, Bridge, BridgeResult, Cosine, Dot, InputError, NegativeL2, merge
 from ucl.core.pareto import pareto_shape
-from ucl.core.reliability import FEWEST, ThinBankWarning, highest_shape
+from ucl.core.reliability import FEWEST, FlatBankWarning, ThinBankWarning, highest_shape
 
 
 def sound(log_weights: torch.Tensor) -> torch.Tensor:
@@ -21,6 +21,7 @@ def worlds() -> tuple[torch.Tensor, ...]:
     return draw(9, 4), 1.5 * draw(40, 4, seed=1), draw(900, 4, seed=2), draw(900, 4, seed=3)
 
 
+@pytest.mark.filterwarnings("ignore::ucl.FlatBankWarning")  # a scale of 3 in four dimensions
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_what_an_answer_is_worth_is_what_the_grid_says(monkeypatch, normalize, weighted) -> None:
@@ -72,6 +73,39 @@ def test_thin_answers_are_told_once() -> None:
         found = bridge.retrieve(a, c, k=3, progress=False)
     assert not found.reliable.any()
     bridge.retrieve(a, c, k=3, progress=False)  # warnings are errors here
+
+
+def narrow(n: int, d: int, seed: int) -> torch.Tensor:
+    """Embeddings in a cone, as those of CLIP are: cosines about .5, spread by less than .1."""
+    return 1 + draw(n, d, seed=seed)
+
+
+def test_the_logarithm_of_a_scale_is_told_once() -> None:
+    a, c, b1, b2 = narrow(9, 64, 0), narrow(40, 64, 1), narrow(300, 64, 2), narrow(300, 64, 3)
+    for scales, told in (((4.6, 30.0), "4.6 the ab critic .*, give 99.4"), ((30.0, 3.0), "3 the bc critic .* of C")):
+        bridge = Bridge(*map(Cosine, scales), Bank(b1, b2))
+        with pytest.warns(FlatBankWarning, match=told):
+            bridge.retrieve(a, c, k=3, progress=False)
+        bridge.retrieve(a, c, k=3, progress=False)  # warnings are errors here
+        with pytest.warns(FlatBankWarning, match=told):
+            assert bridge.score(a, c, progress=False).reliable.shape == (9, 40)
+        shards = [Bridge(*map(Cosine, scales), Bank(b1, b2).shard(i, 2)).score(a, c) for i in range(2)]
+        with pytest.warns(FlatBankWarning, match=told):
+            assert merge(shards).warn_if_flat()
+
+
+def test_no_scale_that_says_a_bit_is_called_a_logarithm() -> None:
+    """Small scales that tell samples apart, other critics, large scales and small banks: nothing is said."""
+    a, c, b1, b2 = worlds()
+    for ab, bank in (
+        (Cosine(4.6), Bank(b1, b2)),  # 4 dimensions, all directions
+        (NegativeL2(0.1), Bank(b1, b2)),
+        (Cosine(4.6), Bank(narrow(39, 4, 0), b2[:39])),
+        (Cosine(7.5), Bank(1e3 + b1, b2)),
+    ):
+        bridge = Bridge(ab, NegativeL2(2.0), bank)
+        bridge.retrieve(a, c, k=3, progress=False)  # warnings are errors here
+        assert not bridge.score(a, c, progress=False).warn_if_flat()
 
 
 def test_numpy_in_numpy_out_and_a_few_samples_are_never_reliable() -> None:

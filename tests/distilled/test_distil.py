@@ -2,7 +2,10 @@
 
 import math
 import warnings
+from dataclasses import replace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -10,7 +13,7 @@ from ucl import Bank, Bridge, Cosine, InputError, NegativeSquaredL2
 from ucl.distilled.distil import distill, distill_stack
 from ucl.distilled.draws import Known, held_apart, simulate
 from ucl.distilled.judging import Marks
-from ucl.distilled.report import WeakStudentWarning
+from ucl.distilled.report import WeakStudentWarning, weak_allowed
 from ucl.distilled.student import Student
 from ucl.distilled.towers import Towers
 from ucl.distilled.training import Settings, train
@@ -130,6 +133,53 @@ def test_wrong_input_is_told_in_a_line() -> None:
     )
     with pytest.raises(InputError, match=r"hold at least a batch of 128: got 64"):
         train(towers, pairs, pairs, Settings(batch=128))
+
+
+def test_settings_that_make_no_student_are_told_in_a_line() -> None:
+    bridge, a, c = world(0, 60, 80)
+    short = Settings(steps=10, batch=32, checks=2)
+    for options, told in (
+        ({"width": 1}, "width must be at least 2: got 1"),
+        ({"hidden": -1}, "hidden must be the width of the hidden layers"),
+        ({"settings": replace(short, learning_rate=1e30)}, "training left the range of float32"),
+    ):
+        with pytest.raises(InputError, match=told):
+            distill(bridge, a, c, progress=False, **{"settings": short, **options})
+    for name, value in (("steps", 0), ("batch", 1), ("checks", 0), ("learning_rate", math.nan)):
+        with pytest.raises(InputError, match=f"{name} must be .*: got {value}"):
+            replace(short, **{name: value})
+
+
+def test_a_student_at_chance_says_so() -> None:
+    """All of A alike: nothing to be found, by LogSumExp neither."""
+    bridge, a, c = world(0, 60, 80)
+    with pytest.warns(WeakStudentWarning, match=r"finds nothing: it is at chance, 3\.466 nats"):
+        student = distill(bridge, torch.ones_like(a), c, settings=Settings(steps=10, batch=32), progress=False)
+    assert student.report.at_chance
+    assert not student.report.weak
+    with pytest.raises(InputError, match="row 0 is too far from all that the student learned from"):
+        student.embed_a(torch.tensor([[2.0, 1.0, 1.0, 0.0]]))  # no direction in which a constant varies
+
+
+def test_embeddings_of_another_kind_than_the_samples_are_refused(tmp_path) -> None:
+    """A cosine critic sees no norm, a student does; a table's columns may be in another order than the samples'."""
+    b, a, c = (torch.nn.functional.normalize(torch.randn(n, 4, generator=generator(n))) for n in (80, 60, 70))
+    names = ["w", "x", "y", "z"]
+    pq.write_table(pa.table(dict(zip(names, a.T.numpy(), strict=True))), tmp_path / "a.parquet")
+    turned = {name: a[:, names.index(name)].numpy() for name in reversed(names)}
+    pq.write_table(pa.table(turned), tmp_path / "turned.parquet")
+    with weak_allowed():
+        distill(Bridge(Cosine(9.0), Cosine(9.0), Bank(b, b)), tmp_path / "a.parquet", c, hidden=0, width=4,
+                settings=Settings(steps=5, batch=32), progress=False).save(tmp_path / "s.safetensors")  # fmt: skip
+    student = Student.load(tmp_path / "s.safetensors")
+    assert torch.allclose(student.embed_a(a), torch.from_numpy(student.embed_a(tmp_path / "a.parquet")))
+    with pytest.raises(InputError, match="columns in one order: column 0 is z in one, w in the other"):
+        student.embed_a(tmp_path / "turned.parquet")
+    for size in (10.0, 0.1):
+        with pytest.raises(InputError, match=rf"norms reach from 1 to 1: got rows of norm {size:g}; normalise them"):
+            student.embed_c(size * c)
+    one_far = torch.cat([c, 9 * c[:1]])
+    assert len(student.embed_c(one_far)) == 71  # a row unlike the others does not stop them
 
 
 def test_what_is_kept_apart_shares_nothing() -> None:

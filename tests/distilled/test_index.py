@@ -83,6 +83,37 @@ def test_wrong_use_is_told(student, tmp_path) -> None:
         Index.open(tmp_path)
 
 
+def test_arrays_that_change_after_it_was_built(student) -> None:
+    """The bank is a view, and so are its answers; candidates are the index's own, as their vectors are."""
+    b2, c = B2.clone(), C.clone()
+    for normalize in (False, True):
+        bridge = Bridge(BRIDGE.ab, BRIDGE.bc, Bank(B1, b2), normalize=normalize)
+        index = student.index(c, bridge=bridge)
+        index.search(A, k=3, rerank=90)
+        reranker = index._reranker
+        index.search(A[:2], k=3, rerank=90)
+        assert index._reranker is reranker  # kept as long as nothing changes
+        b2.copy_(b2.flip(0))
+        c.zero_()
+        found, exact = index.search(A, k=3, rerank=90), bridge.score(A, C).scores.topk(3)
+        assert torch.equal(found.indices, exact.indices)
+        torch.testing.assert_close(found.scores, exact.values.double(), atol=0.011, rtol=0)
+        c.copy_(C)
+
+
+def test_a_candidate_without_a_name_is_told(student) -> None:
+    with pytest.raises(InputError, match="ids must name every candidate: row 7 has none"):
+        student.index(C, [*IDS[:7], None, *IDS[8:]])
+
+
+def test_what_they_print(student) -> None:
+    assert repr(student).startswith("Student(")
+    assert "from 5 and 3 to 6 wide" in repr(student)
+    assert repr(student.index(C, IDS)) == f"Index(90 candidates, with ids, by {student})"
+    assert repr(BRIDGE.score(A, C, tolerance=0.01)).startswith("PrunedResult(6 x 90 scores within 0.0")
+    assert repr(student.index(C, shard=(1, 3))).startswith("Index(shard 2/3 of an index, 30 candidates, by")
+
+
 def test_an_index_takes_the_place_of_another_at_the_end(student, tmp_path, monkeypatch) -> None:
     folder = tmp_path / "index"
     student.index(C, IDS).save(folder)

@@ -3,11 +3,13 @@
 import json
 import math
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from trust_draws import pairs, views
 
-from ucl import Bank, Cosine, Dot, Findings, InputError, check
+from ucl import Bank, Bridge, Cosine, Dot, Findings, InputError, NegativeL2, calibrate, check
 from ucl.runtime import generator
 from ucl.trust.answers import hubs
 
@@ -137,10 +139,34 @@ def test_texts_that_became_equal():
         quick(rows, texts=texts, cut_texts=texts[:3])
 
 
+def test_columns_in_another_order_are_told(sides, tmp_path):
+    """Of queries and of pairs: in a table, columns of one name are one number."""
+    rows, names = sides[0], [f"x{i}" for i in range(sides[0].shape[1])]
+    for file, order in (("right", names), ("turned", names[::-1])):
+        columns = {name: rows[:, names.index(name)].numpy() for name in order}
+        pq.write_table(pa.table(columns), tmp_path / f"{file}.parquet")
+    right, turned = (tmp_path / f"{file}.parquet" for file in ("right", "turned"))
+    for options in ({"queries_a": turned}, {"pairs_bc": (right, turned)}):
+        with pytest.raises(InputError, match="columns in one order"):
+            quick(right, **options)
+    with pytest.raises(InputError, match="columns in one order"):
+        calibrate(right, turned)
+    bridge = Bridge(Cosine(8.0), Cosine(8.0), Bank(right, sides[1]))
+    for a, known in ((turned, None), (right, (turned, sides[1]))):
+        with pytest.raises(InputError, match="columns in one order"):
+            bridge.diagnose(a, sides[1], pairs_ac=known, progress=False)
+
+
 def test_inputs_that_do_not_fit_are_one_line(sides):
     with pytest.raises(InputError, match="queries_a must be as wide"):
         quick(sides[0], queries_a=torch.ones(3, 4))
     with pytest.raises(InputError, match="pairs_bc must be the two sides"):
         quick(sides[0], pairs_bc=(torch.ones(3, 4), torch.ones(3, 4)))
+    with pytest.raises(InputError, match=r"pairs_ab must be .* as wide as bank.for_a, \d+: got \[30, 4\]"):
+        quick(sides[0], pairs_ab=(torch.ones(30, 4), torch.ones(30, 4)))
+    with pytest.raises(InputError, match="cut_texts are compared with texts: got none"):
+        quick(sides[0], cut_texts=["a"] * 300)
+    with pytest.raises(InputError, match=r"bank\.for_a must be within the range of float32 here"):
+        quick(1e200 * sides[0].double(), NegativeL2(1.0), NegativeL2(1.0))
     with pytest.raises(InputError, match="ab must be a critic"):
         check(Bank(sides[0]), Cosine, Cosine(1.0))

@@ -123,6 +123,10 @@ def test_sides_the_wrong_way_round_are_told_before_the_work() -> None:
         diagnose(bridge, w["c"][:, :5], w["a"], progress=False)
     with pytest.raises(InputError, match=r"pairs_bc\[0\] and bank.for_c must have the same width: got 12 and 5"):
         diagnose(bridge, w["a"], w["c"][:, :5], pairs_bc=(w["a"], w["for_a"], w["for_c"]), progress=False)
+    with pytest.raises(InputError, match=r"pairs_ac\[0\] and bank.for_a must have the same width: got 5 and 12"):
+        diagnose(bridge, w["a"], w["c"][:, :5], pairs_ac=(w["c"][:, :5], w["a"]), progress=False)
+    with pytest.raises(InputError, match="pairs_ac must hold at least 2 pairs, row by row: got 9 and 8"):
+        diagnose(bridge, w["a"], w["c"][:, :5], pairs_ac=(w["a"][:9], w["c"][:8, :5]), progress=False)
 
 
 @pytest.mark.parametrize("peer", PEERS)

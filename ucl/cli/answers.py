@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from ucl.core.reliability import ThinBankWarning
+from ucl.core.reliability import FlatBankWarning, ThinBankWarning
 from ucl.core.retrieval import Retrieval
 from ucl.errors import InputError
 
@@ -24,6 +24,7 @@ __all__ = ["check_suffix", "lines", "table", "told", "write"]
 WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {".parquet": pq.write_table, ".csv": pa.csv.write_csv}
 NUMBERS = ("scores", "standard_errors", "effective_samples", "reliable")
 Because = Sequence[tuple[str, float]]  # samples of the bank and their shares of a score
+OF_THE_BANK = (ThinBankWarning, FlatBankWarning)
 LONGEST = 40  # letters of a sample in a table
 HEADER = ("query", "rank", "candidate", "score", "std. error", "eff. samples", "reliable")
 
@@ -110,10 +111,11 @@ def _number(value: Any) -> Any:
 def told() -> Iterator[None]:
     """Warnings about the bank are a line each on stderr."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ThinBankWarning)
+        for kind in OF_THE_BANK:
+            warnings.simplefilter("always", kind)
         yield
     for warning in caught:
-        if issubclass(warning.category, ThinBankWarning):
+        if issubclass(warning.category, OF_THE_BANK):
             print(f"ucl: warning: {' '.join(str(warning.message).split())}", file=sys.stderr)
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

@@ -51,14 +51,14 @@ def distill(
     check_apart(out, a, c, bank, bank_for_c)
     given = inputs.rows(a, "a"), inputs.rows(c, "c")
     bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, False, *given)
-    samples = [inputs.held(rows, device) for rows in given]
+    samples = [inputs.moved(rows, device) for rows in given]
     settings = Settings(steps=steps)
     with replacing(out) as temporary, weak_allowed():  # told below
         student = distil(bridge, *samples, width=width, hidden=hidden, seed=seed, settings=settings, progress=progress)
         student.save(temporary)
     about = {"out": str(out), "scale": student.scale, "weak": student.report.weak, **student.report.to_json()}
     typer.echo(json.dumps(about) if as_json else f"{student.report}: {out}")
-    if student.report.weak:
+    if student.report.weak or student.report.at_chance:
         typer.echo(f"ucl: {student.report.warning()}", err=True)
 
 

@@ -18,8 +18,8 @@ from ucl.core.readers import Rows, as_rows, check_columns
 from ucl.errors import InputError, one_line
 
 __all__ = [
-    "bank", "bridge", "critic", "critics", "device_of", "held", "holds_embeddings", "lines", "load", "names",
-    "row_of", "rows", "shard", "shard_name", "told",
+    "bank", "bridge", "critic", "critics", "device_of", "holds_embeddings", "lines", "load", "moved", "names", "row_of",
+    "rows", "shard", "shard_name", "told",
 ]  # fmt: skip
 
 
@@ -179,11 +179,11 @@ def load(given: Rows, device: str) -> Tensor:
     return given.read(0, len(given)).to(device_of(device))
 
 
-def held(given: Rows, device: str) -> Rows:
-    """The same, with what the file says of itself."""
-    found = as_rows(load(given, device), given.name)
-    found.metadata = given.metadata
-    return found
+def moved(given: Rows, device: str) -> Rows:
+    """The same on the device where it is used, with what the file says of itself."""
+    there = as_rows(load(given, device), given.name)
+    there.metadata = given.metadata
+    return there
 
 
 def bank(source: str, for_c: str | None, shard: tuple[int, int] | None = None) -> Bank:

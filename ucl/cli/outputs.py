@@ -59,16 +59,17 @@ def write(
     `ids` are those of both sides.
     """
     errors = errors and out.suffix != ".npy"
-    thin = pairs = 0
+    thin, pairs, flat = 0, 0, False
 
     def tiles() -> Tiles:
-        nonlocal thin, pairs
+        nonlocal thin, pairs, flat
         for result in results:
             grids = {"scores": result.scores}
             if errors:
                 effective = torch.as_tensor(result.effective_sample_size)
                 grids |= {"standard_error": result.standard_error, "effective_sample_size": effective}
                 thin, pairs = thin + int((effective < 2).sum()), pairs + effective.numel()
+                flat = flat or (not reliable and result.warn_if_flat())
             grids |= {"reliable": result.reliable} if reliable else {}
             yield {name: torch.as_tensor(grid).cpu().numpy() for name, grid in grids.items()}
 

@@ -42,7 +42,8 @@ def check(
     queries = [None if file is None else inputs.rows(file, name) for file, name in ((queries_a, "a"), (queries_c, "c"))]
     critics = inputs.critics(bank, ab, ab_scale, bc, bc_scale, *queries)
     lines = [
-        None if path is None else inputs.lines(path, name) for path, name in ((texts, "texts"), (cut_texts, "cut"))
+        None if path is None else inputs.lines(path, name)
+        for path, name in ((texts, "texts"), (cut_texts, "cut-texts"))
     ]
     found = check_bank(
         bank,

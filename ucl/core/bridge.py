@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ucl.core.bank import Bank
@@ -22,7 +22,7 @@ from ucl.core.origin import Origin
 from ucl.core.precision import full_precision
 from ucl.core.pruned import PrunedResult, Pruning
 from ucl.core.readers import Rows, as_rows, check_columns, check_width
-from ucl.core.reliability import EntryTrust, largest_weights, trust_entries, warn_if_thin
+from ucl.core.reliability import EntryTrust, largest_weights, trust_entries, warn_if_flat, warn_if_thin
 from ucl.core.result import BridgeResult
 from ucl.core.retrieval import Retrieval, merge_best
 from ucl.core.scores import (
@@ -40,6 +40,7 @@ from ucl.errors import InputError
 __all__ = ["Bridge", "Candidates", "Explanation", "Retrieval", "log_sum_exp_scores"]
 
 PREPARED_BLOCK = 4096  # samples in a block of prepared candidates
+Sides = tuple[Bool[Tensor, " _n"], Bool[Tensor, " _k"]]
 TILE = 2**24  # entries of the grid that `retrieve` holds at once
 
 
@@ -73,7 +74,7 @@ class Bridge:
         self.bc: Critic = bc
         self.bank: Bank = bank
         self.normalize = normalize
-        self._warned = False  # of answers that rest on one sample
+        self._warned = False  # of answers that rest on one sample, or on all of them
         self.dtype = None if dtype is None else _dtype(dtype)
 
     @classmethod
@@ -112,9 +113,8 @@ class Bridge:
         sums = attach(sums, *critic_pairs(blocks, self.ab, self.bc, queries, candidates))
         if blocks.log_weights is not None:
             sums = without_null(sums)
-        kinds = [(critic.name, critic.number) for critic in blocks.critics]
         pieces = (self.bank.piece(blocks.seal.mark),)
-        origin = Origin(fingerprint(blocks.a), fingerprint(blocks.c), kinds[0], kinds[1], pieces)
+        origin = Origin(fingerprint(blocks.a), fingerprint(blocks.c), *self._kinds, pieces)
         return BridgeResult(_FreshMoments(blocks, sums), len(self.bank), form, self.normalize, origin)
 
     def prepare(self, c: Any, *, progress: bool = True) -> Candidates:
@@ -168,8 +168,9 @@ class Bridge:
     def retrieve(self, a: Any, c: "Any | Candidates", k: int = 10, *, progress: bool = True) -> Retrieval:
         """The `k` best candidates of each query and what their scores are worth, without ever holding the whole grid.
 
-        Warns once, as `ThinBankWarning`, where most answers rest on one sample. Their worth takes one pass over the
-        bank more, n k M exponentials.
+        Warns once, as `ThinBankWarning`, where most answers rest on one sample, and, as `FlatBankWarning`, where
+        scores are normalised and a scale looks like a logarithm: nearly the whole bank is in every answer. What answers
+        are worth takes one pass over the bank more, n k M exponentials.
         """
         queries, candidates, form = self._inputs(a, c)
         if not 1 <= k <= len(candidates):
@@ -179,9 +180,10 @@ class Bridge:
         with torch.no_grad():
             for rows in queries.split(max(1, TILE // width)):
                 found.append(self._best(rows, c if isinstance(c, Candidates) else candidates, width, k, progress))
-        scores, indices, errors, effective, sound = (torch.cat(parts) for parts in zip(*found, strict=True))
+        parts = [torch.cat(part) for part in zip(*(own for own, _ in found), strict=True)]
+        scores, indices, errors, effective, sound = parts
         if not self._warned:
-            self._warned = warn_if_thin(effective)
+            self._warned = warn_if_thin(effective) or warn_if_flat(self._kinds, _joined([whole for _, whole in found]))
         plain = [indices, sound] if form.torch_in else [part.cpu().numpy() for part in (indices, sound)]
         numbers = [form.give(part) for part in (scores, errors, effective)]
         return Retrieval(plain[0], numbers[0], numbers[1], numbers[2], plain[1], _named(c, indices))
@@ -206,8 +208,11 @@ class Bridge:
         with full_precision(queries.device):
             return explain_pairs((self.ab, self.bc), self.bank, queries.detach(), candidates.detach(), top)
 
-    def _best(self, rows: Tensor, c: "Tensor | Candidates", width: int, k: int, progress: bool) -> tuple[Tensor, ...]:
-        """Scores, indices, standard errors, effective samples and reliability of some queries' best, [n, k] each."""
+    def _best(
+        self, rows: Tensor, c: "Tensor | Candidates", width: int, k: int, progress: bool
+    ) -> tuple[tuple[Tensor, ...], Sides | None]:
+        """Scores, indices, standard errors, effective samples and reliability of some queries' best, [n, k] each, and
+        which queries and candidates have the whole bank in them."""
         best, columns, candidates = None, [], c.rows if isinstance(c, Candidates) else c
         for start in range(0, len(candidates), width):
             result = self.score(rows, c if isinstance(c, Candidates) else c[start : start + width], progress=progress)
@@ -218,7 +223,7 @@ class Bridge:
         anchors, seal = (result.moments.first.rows, torch.cat(columns)), result.moments.blocks.seal
         trust = self._trust(rows, candidates, best, anchors, seal)
         worth = (trust.standard_errors, trust.effective_samples, trust.reliable)
-        return *best, *(value.view(best[0].shape) for value in worth)
+        return (*best, *(value.view(best[0].shape) for value in worth)), trust.whole
 
     def _trust(
         self,
@@ -299,6 +304,10 @@ class Bridge:
         """What prepared candidates depend on: the B-C critic, and the bank by its fingerprint."""
         return f"{self.bc.name} critic, scale {self.bc.number!r}, bank of {len(self.bank)} samples {mark}"
 
+    @property
+    def _kinds(self) -> tuple[tuple[str, float], tuple[str, float]]:
+        return (self.ab.name, self.ab.number), (self.bc.name, self.bc.number)
+
     def _working_dtype(self, dtype: torch.dtype) -> torch.dtype:
         return working_dtype(self.ab, self.bc, self.bank, dtype)
 
@@ -362,6 +371,11 @@ def log_sum_exp_scores(scores_ab: Any, scores_cb: Any) -> Any:
     inputs = [*x.split(size, 1), *y.split(size, 1)]
     sums = attach(sums, inputs, lambda v: zip(v[: len(v) // 2], v[len(v) // 2 :], strict=True))
     return form.give(sums.pairs - math.log(ab.shape[1]))
+
+
+def _joined(whole: list[Sides | None]) -> Sides | None:
+    sides = [own for own in whole if own is not None]
+    return (torch.cat([own[0] for own in sides]), torch.cat([own[1] for own in sides])) if sides else None
 
 
 def _named(c: Any, indices: Int[Tensor, "n k"]) -> Any:

@@ -54,6 +54,13 @@ class PrunedResult:
     samples: Any
     bank_size: int
 
+    def __repr__(self) -> str:
+        n, k = self.scores.shape
+        return (
+            f"PrunedResult({n} x {k} scores within {float(self.bound.max()):.2g} nats, from at most "
+            f"{int(self.samples.max())} of {self.bank_size} samples)"
+        )
+
 
 class Ready(NamedTuple):
     """Candidates as they are compared, and what bounds the B-C side for each."""

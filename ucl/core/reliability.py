@@ -16,6 +16,7 @@ and whether Assumption 1 holds, no weight can tell.
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,12 +29,16 @@ from ucl.core.scores import CriticScores
 
 __all__ = [
     "FEWEST",
+    "LOGARITHM",
+    "MOST",
     "EntryTrust",
+    "FlatBankWarning",
     "ThinBankWarning",
     "largest_weights",
     "reliable",
     "tail_length",
     "trust_entries",
+    "warn_if_flat",
     "warn_if_thin",
 ]
 
@@ -41,6 +46,8 @@ FEWEST = 40.0  # effective samples of a reliable answer
 TAIL = 256  # weights that the shape is fitted to, at most: a longer tail is slower and no nearer to the extremes
 SMALLEST = 5  # weights below which there is no shape
 CHUNK = 2**22  # numbers held at once
+LOGARITHM = 7.0  # logarithms of scales are below it (1,100)
+MOST = 0.9  # of the anchors of a side
 # How far a mean may be from the right one, in nats, and what that may do to an error, as a part of it.
 NEAR, SETTLED = 0.01, 1e-3
 
@@ -52,6 +59,10 @@ class ThinBankWarning(UserWarning):
     """Most answers rest on one sample of the bank."""
 
 
+class FlatBankWarning(UserWarning):
+    """A cosine critic of small scale puts more than half of the bank into nearly every answer."""
+
+
 @dataclass(frozen=True)
 class EntryTrust:
     """What single entries of a grid are worth, in float64."""
@@ -59,6 +70,7 @@ class EntryTrust:
     standard_errors: Float[Tensor, " f"]
     effective_samples: Float[Tensor, " f"]
     reliable: Bool[Tensor, " f"]
+    whole: tuple[Bool[Tensor, " n"], Bool[Tensor, " k"]] | None  # `carried_by_all`, of scores that are normalised
 
 
 def highest_shape(samples: int) -> float:
@@ -125,14 +137,12 @@ def trust_entries(blocks: CriticScores, entries: Entries, log_sums: AllLogSums) 
     effective = [value.clamp(1, len(bank)) for value in spread.effective]
     sound = effective[0] >= FEWEST
     if len(effective) > 1:
-        sides = [(torch.arange(len(samples), device=sound.device), samples) for samples in effective[1:]]
-        for where, samples, i, j in (
-            (entries[0], sides[0][1], sides[0][0], None),
-            (entries[1], sides[1][1], None, sides[1][0]),
-        ):
-            sound &= sound_sums(blocks, samples, i, j)[where] if bool(sound.any()) else sound
+        anchors = [torch.arange(len(samples), device=sound.device) for samples in effective[1:]]
+        for where, side, samples in zip(entries, ((anchors[0], None), (None, anchors[1])), effective[1:], strict=True):
+            sound &= sound_sums(blocks, samples, *side)[where] if bool(sound.any()) else sound
     sound[sound.clone()] = sound_sums(blocks, effective[0][sound], entries[0][sound], entries[1][sound])
-    return EntryTrust(variance.sqrt(), effective[0], sound)
+    whole = tuple(carried_by_all(samples, distinct) for samples in effective[1:])
+    return EntryTrust(variance.sqrt(), effective[0], sound, (whole[0], whole[1]) if whole else None)
 
 
 @dataclass
@@ -193,6 +203,15 @@ def _log_sums(blocks: CriticScores, entries: Entries, normalize: bool) -> AllLog
     return (found[0], found[1], found[2]) if normalize else (found[0], None, None)
 
 
+def carried_by_all(effective: Float[Tensor, " n"], distinct: float) -> Bool[Tensor, " n"]:
+    """Which anchors have more than half of the bank in their own sum.
+
+    Their softmax over it is then within log 2 of the bank's own law (Renyi's divergence of order 2): the critic says
+    less than one bit of B, whatever its scale. No anchor of a bank of less than `FEWEST` samples counts.
+    """
+    return (effective > distinct / 2) & (distinct >= FEWEST)
+
+
 def sound_sums(
     blocks: CriticScores, effective: Float[Tensor, " f"], i: Int[Tensor, " _f"] | None, j: Int[Tensor, " _f"] | None
 ) -> Bool[Tensor, " f"]:
@@ -222,6 +241,26 @@ def warn_if_many(thin: float) -> bool:
             stacklevel=4,
         )
     return thin > 0.5
+
+
+def warn_if_flat(
+    critics: Sequence[tuple[str, float]], whole: tuple[Bool[Tensor, " n"], Bool[Tensor, " k"]] | None
+) -> bool:
+    """Warn where a cosine critic, given by kind and scale, has a scale as small as a logarithm and says next to nothing
+    of nearly all anchors of its side (`carried_by_all`); whether it did.
+    """
+    told = False
+    for side, anchors, (kind, scale), those in zip(("ab", "bc"), "AC", critics, whole or (), strict=False):
+        if kind == "cosine" and scale < LOGARITHM and float(those.double().mean()) > MOST:
+            warnings.warn(
+                f"with a scale of {scale:.4g} the {side} critic has more than half of the bank in nearly every answer: "
+                f"it says less than one bit of B about nearly all of {anchors}; if {scale:.4g} is the logarithm of the "
+                f"scale (logit_scale), give {math.exp(scale):.4g}",
+                FlatBankWarning,
+                stacklevel=4,
+            )
+            told = True
+    return told
 
 
 def _part(values: Float[Tensor, " m"] | None, start: int, scores: Float[Tensor, "n b"]) -> Float[Tensor, " b"]:

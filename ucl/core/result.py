@@ -15,7 +15,7 @@ from ucl.core.log_sum_exp import LogSums
 from ucl.core.moments import Form, KnownMoments, MergedMoments, Moments
 from ucl.core.origin import Origin, joined
 from ucl.core.part_files import PartAbout, open_part, put_tile, read_about, read_sums
-from ucl.core.reliability import FEWEST, reliable, tail_length, warn_if_thin
+from ucl.core.reliability import FEWEST, carried_by_all, reliable, tail_length, warn_if_flat, warn_if_thin
 from ucl.core.scores import SMALL_SCALE
 from ucl.errors import InputError
 from ucl.files import replacing
@@ -87,20 +87,34 @@ class BridgeResult:
         """[n, k] bool, which scores can be trusted as far as the draw of the bank goes: `ucl.core.reliability`.
 
         Takes one pass over the bank, and M additions for every entry whose effective sample size is large enough.
-        Warns, as `ThinBankWarning`, where most answers rest on one sample. Raises InputError for a loaded result.
+        Warns, as `ThinBankWarning`, where most answers rest on one sample, else as `warn_if_flat` does. Raises
+        InputError for a loaded result.
         """
         with torch.no_grad():
             n, k = self.moments.first.pairs.shape
             one, two = self.moments.first, self.moments.second(2, 2)
             effective = (2 * one.pairs - two.pairs).exp()
-            warn_if_thin(effective)
+            thin = warn_if_thin(effective)
             found = effective >= FEWEST
             if self.normalize:
                 found &= self._sound(2 * one.rows - two.rows, torch.arange(n), None)[:, None]
                 found &= self._sound(2 * one.columns - two.columns, None, torch.arange(k))
             i, j = found.nonzero(as_tuple=True)
             found[i, j] = self._sound((2 * one.pairs - two.pairs)[i, j], i, j)
+            if not thin:
+                self.warn_if_flat()
             return found if self.form.torch_in else found.cpu().numpy()
+
+    def warn_if_flat(self) -> bool:
+        """Warn, as `FlatBankWarning`, where a scale looks like a logarithm: nearly the whole bank is in every answer.
+
+        Needs the pass over the bank of the effective sample sizes. Returns whether it did.
+        """
+        one, two = self.moments.first, self.moments.second(2, 2)
+        logs = (2 * one.rows - two.rows, 2 * one.columns - two.columns)
+        distinct = self.moments.weight**2 / self.moments.squared_weight
+        rows, columns = (carried_by_all(own.detach().exp(), distinct) for own in logs)
+        return warn_if_flat((self.origin.ab, self.origin.bc), (rows, columns))
 
     def _sound(
         self, log_effective: Float[Tensor, " f"], i: Int[Tensor, " f"] | None, j: Int[Tensor, " _f"] | None

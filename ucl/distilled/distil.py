@@ -13,10 +13,11 @@ from typing import Any
 from torch import Tensor
 
 from ucl.core.bridge import Bridge
-from ucl.core.readers import as_rows, columns_of, single
+from ucl.core.readers import as_rows, single
 from ucl.distilled.draws import Known, Pairs, held_apart, simulate
 from ucl.distilled.judging import Marks, mark_log_sum_exp, mark_towers
 from ucl.distilled.report import Report, WeakStudentWarning
+from ucl.distilled.seen import Seen
 from ucl.distilled.student import Student
 from ucl.distilled.towers import Towers
 from ucl.distilled.training import Settings, retrain, train
@@ -45,10 +46,16 @@ def distill(
 
     `hidden` is the width of the two hidden layers, 0 for linear maps; None leaves it to held-out simulated pairs.
     Deterministic per seed and device. Where LogSumExp over the same bank is better on those pairs, WeakStudentWarning
-    says so, and `student.report.weak` is true.
+    says so, and `student.report.weak` is true; likewise where the student finds nothing (`student.report.at_chance`).
+    It refuses embeddings whose norms are far from those of the samples, and tables whose columns are in another order.
 
-    Raises InputError where a side or the bank holds too few samples to keep some apart.
+    Raises InputError where a side or the bank holds too few samples to keep some apart, or training leaves the range of
+    float32.
     """
+    if width < 2:
+        raise InputError(f"width must be at least 2: got {width}; unit vectors of one number are two points")
+    if hidden is not None and hidden < 0:
+        raise InputError(f"hidden must be the width of the hidden layers, or 0 for linear maps: got {hidden}")
     a, _ = bridge._side(a_samples, "a")
     c, _ = bridge._side(c_samples, "c")
     if a.device != c.device:
@@ -56,8 +63,10 @@ def distill(
     known = _known(bridge, single(a.detach(), "a_samples"), single(c.detach(), "c_samples"))
     student = distill_stack([known], [seed], width=width, hidden=hidden, settings=settings, progress=progress)[0]
     student.bridge = bridge
-    for side, given, known_by in (("a", a_samples, bridge.bank.for_a), ("c", c_samples, bridge.bank.for_c)):
-        student.columns[side] = columns_of(as_rows(given, side)) or columns_of(known_by)
+    student.seen = {
+        "a": Seen.of(as_rows(a_samples, "a_samples"), known.a, bridge.bank.for_a),
+        "c": Seen.of(as_rows(c_samples, "c_samples"), known.c, bridge.bank.for_c),
+    }
     return student
 
 
@@ -90,7 +99,7 @@ def distill_stack(
         towers = search.finished(name, places)
         students |= {place: Student(own, reports[place]) for place, own in zip(places, towers, strict=True)}
     for report in reports:
-        if report.weak:
+        if report.weak or report.at_chance:
             warnings.warn(report.warning(), WeakStudentWarning, stacklevel=3)
     return [students[place] for place in range(len(known))]
 

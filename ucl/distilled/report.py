@@ -1,5 +1,6 @@
 """What held-out simulated pairs say of a student, and what else they say would do."""
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +9,11 @@ from dataclasses import asdict, dataclass
 __all__ = ["Judged", "Report", "WeakStudentWarning", "weak_allowed"]
 
 CANDIDATES = 32
+NOTHING = 0.005  # nats below those of chance
 
 
 class WeakStudentWarning(UserWarning):
-    """A student that LogSumExp is better than, on simulated pairs that neither has seen."""
+    """A student that LogSumExp beats on simulated pairs that neither has seen, or that finds nothing there."""
 
 
 @contextmanager
@@ -51,6 +53,11 @@ class Report:
         """Whether the student is below LogSumExp, by more than the pairs' chance."""
         return self.behind > max(0.005, self.error)
 
+    @property
+    def at_chance(self) -> bool:
+        """Whether the student tells no pair from another."""
+        return self.ways[self.chosen].loss > math.log(CANDIDATES) - NOTHING
+
     def __str__(self) -> str:
         """One line."""
         told = ", ".join(f"{name} {way.recall:.3f} ({way.loss:.3f} nats)" for name, way in self.ways.items())
@@ -58,7 +65,12 @@ class Report:
         return f"Recall@1 among {CANDIDATES} (InfoNCE) on {kept}: {told}; chosen: {self.chosen}"
 
     def warning(self) -> str:
-        """What a weak student says."""
+        """What a weak student says, or one at chance."""
+        if self.at_chance:
+            return (
+                f"this student finds nothing: it is at chance, {math.log(CANDIDATES):.3f} nats ({self}); look at the "
+                "scales and the bank (ucl check)"
+            )
         return (
             f"this student is {self.behind:.3f} nats behind LogSumExp ({self}); score with the bridge itself, or "
             "distil from more samples or a larger bank"

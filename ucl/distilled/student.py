@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ucl.core.bank import Bank
 from ucl.core.bridge import Bridge
 from ucl.core.fingerprint import fingerprint
 from ucl.core.prepared import opened
-from ucl.core.readers import Rows, as_rows, check_columns, check_order, columns_of, concatenate, rows_between, single
+from ucl.core.readers import Rows, as_rows, check_columns, concatenate, rows_between, single
 from ucl.distilled import nearest
 from ucl.distilled.index_folder import OWN, STUDENT, IndexPart, describe, folders_of, read_part, shard_in, write_part
 from ucl.distilled.report import Report
 from ucl.distilled.reranking import TOLERANCE, Reranker, Survey
+from ucl.distilled.seen import Seen
 from ucl.distilled.shards import Shard, in_order, mark
 from ucl.distilled.towers import SIDES, Towers
 from ucl.errors import InputError
@@ -31,6 +31,7 @@ __all__ = ["Found", "Index", "Student"]
 
 FORMAT = "ucl-student-1"
 ROWS = 2**14  # embedded at a time
+UNIT = 1e-3  # how far from one the norm of a vector may be
 
 
 class Student:
@@ -41,8 +42,14 @@ class Student:
 
     def __init__(self, towers: Towers, report: Report) -> None:
         self.towers, self.report = towers.eval().requires_grad_(False), report
-        self.columns: dict[str, list[str]] = {side: [] for side in SIDES}  # of the tables it learned from
         self.bridge: Bridge | None = None  # what it was distilled from, where that is known: to rerank with
+        self.seen: dict[str, Seen] = {}  # what each side's samples were, where that is known
+
+    def __repr__(self) -> str:
+        kind = f"two hidden layers of {self.hidden}" if self.hidden else "linear"
+        d1, d2 = self.towers.inputs
+        weak = ", weak" if self.report.weak else ""
+        return f"Student({kind}, from {d1} and {d2} to {self.width} wide, scale {self.scale:.4g}{weak})"
 
     @property
     def scale(self) -> float:
@@ -95,7 +102,7 @@ class Student:
     def save(self, path: str | Path) -> None:
         """Write as sealed safetensors."""
         about = {"inputs": self.towers.inputs, "hidden": self.hidden, "width": self.width}
-        about |= {"columns": self.columns, "report": self.report.to_json()}
+        about |= {"report": self.report.to_json(), "seen": {side: one.to_json() for side, one in self.seen.items()}}
         write_tensors(self.towers.state_dict(), path, {FORMAT: json.dumps(about)})
 
     @staticmethod
@@ -107,32 +114,36 @@ class Student:
             towers = Towers([torch.Generator()], (d1, d2), about["hidden"], about["width"])
             towers.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
             student = Student(towers.to(device), Report.from_json(about["report"]))
-            student.columns = about.get("columns", student.columns)
+            student.seen = {side: Seen.from_json(one) for side, one in about.get("seen", {}).items()}
             return student
 
-    def check_bank(self, bank: Bank) -> None:
-        """Raise where a bank to rerank by has the columns of its tables in another order than what it learned from."""
-        for side, rows in zip(SIDES, (bank.for_a, bank.for_c), strict=True):
-            check_order(columns_of(rows), self.columns[side], rows.path or rows.name, "what the student learned from")
+    def check_columns(self, a: Rows | None = None, c: Rows | None = None) -> None:
+        """Raise where a table has the columns of what it learned from in another order."""
+        for side, rows in zip(SIDES, (a, c), strict=True):
+            if rows is not None and side in self.seen:
+                self.seen[side].check_columns(rows)
 
-    def check(self, side: str, rows: Rows) -> None:
-        """Raise where rows are not as wide as what it learned from, or have their columns in another order."""
-        width = self.towers.inputs[SIDES.index(side)]
+    def _embed(self, side: str, x: Any) -> Any:
+        rows, width = as_rows(x, side), self.towers.inputs[SIDES.index(side)]
         if rows.shape[1] != width:
             raise InputError(
                 f"{side} must have the width the student learned from, {width}: got {rows.shape[1]}; "
                 "embed with the same model"
             )
-        check_order(columns_of(rows), self.columns[side], rows.path or side, "what the student learned from")
-
-    def _embed(self, side: str, x: Any) -> Any:
-        rows = as_rows(x, side)
-        self.check(side, rows)
+        self.check_columns(**{side: rows})
         parts = []
         for start in range(0, len(rows), ROWS):
             block = single(rows.read(start, min(start + ROWS, len(rows))), side).to(self.towers.log_scale)
+            if side in self.seen:
+                self.seen[side].check_norms(rows, block)
             parts.append(self.towers.encode(side, block[None])[0])
         vectors = torch.cat(parts)
+        off = (torch.linalg.vector_norm(vectors, dim=1) - 1).abs() > UNIT
+        if bool(off.any()):
+            raise InputError(
+                f"{side}: row {int(off.nonzero()[0, 0])} is too far from all that the student learned from to be "
+                "embedded; remove it, or embed it again"
+            )
         return vectors.to(x.device) if isinstance(x, Tensor) else vectors.cpu().numpy()
 
 
@@ -161,6 +172,12 @@ class Index:
         self.ids = list(chain(*named)) if named else None
         self.survey = Survey.joined([part.survey for part in parts])
         self._reranker: Reranker | None = None  # of the last search
+        self._made_for: tuple[Any, ...] = ()
+
+    def __repr__(self) -> str:
+        shard = self.parts[0].shard
+        part = f"shard {shard} of an index, " if shard is not None and shard.count != len(self.parts) else ""
+        return f"Index({part}{len(self)} candidates{', with ids' * (self.ids is not None)}, by {self.student})"
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -185,10 +202,14 @@ class Index:
         elif ids is not None:
             ids = list(ids[start:stop])
         if bridge is not None:
-            student.check_bank(bridge.bank)
+            student.check_columns(bridge.bank.for_a, bridge.bank.for_c)
             check_columns(every, bridge.bank.for_c)
+        if ids is not None and None in ids:
+            raise InputError(f"ids must name every candidate: row {start + ids.index(None)} has none; give it one")
         candidates = every if own is None else rows_between(every, start, stop)
         vectors = np.ascontiguousarray(np.asarray(student.embed_c(candidates)), dtype=np.float32)
+        if candidates.in_memory:  # its own, as its vectors are: an array may change, and they would not
+            candidates = as_rows(candidates.read(0, len(candidates)).detach().clone(), "c")
         survey = None if bridge is None else Survey.of(bridge, candidates, sys.stderr.isatty())
         return Index(student, [IndexPart(nearest.made(vectors, len(every)), candidates, ids, survey, own)], bridge)
 
@@ -209,9 +230,9 @@ class Index:
         if rerank and bridge is None:
             raise InputError("reranking needs the bridge: give bridge=..., or rerank=0 for the student's own order")
         rows = as_rows(a, "a")
-        self.student.check("a", rows)
+        self.student.check_columns(rows)
         if bridge is not None:
-            self.student.check_bank(bridge.bank)
+            self.student.check_columns(bridge.bank.for_a, bridge.bank.for_c)
             check_columns(rows, bridge.bank.for_a)
         queries = rows.read(0, len(rows)).detach().cpu()
         scores, indices = self._nearest(queries, depth)
@@ -259,11 +280,13 @@ class Index:
             )
 
     def _reranks(self, bridge: Bridge, tolerance: float) -> Reranker:
-        """Kept from one search to the next: to make it reads the bank."""
-        last = self._reranker
-        if last is None or last.bridge is not bridge or last.tolerance != tolerance:
-            last = self._reranker = Reranker(bridge, tolerance, self.survey)
-        return last
+        """Kept from one search to the next, as long as the bank is the same: to make it reads the bank."""
+        known = bridge.bank.in_memory or bridge.bank.digest is not None
+        mark = bridge.candidates_key() if known else ""
+        key = (bridge, tolerance, bridge.normalize, bridge.ab.number, mark)
+        if self._reranker is None or self._made_for != key:
+            self._reranker, self._made_for = Reranker(bridge, tolerance, self.survey), key
+        return self._reranker
 
     def _nearest(self, queries: Tensor, depth: int) -> tuple[Tensor, Tensor]:
         """Cosines and row numbers of the `depth` nearest vectors."""

@@ -1,5 +1,6 @@
 """InfoNCE on simulated pairs, all seeds as one stack: a file to read from top to bottom."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,14 @@ class Settings:
     batch: int = 128
     learning_rate: float = 3e-3
     checks: int = 20  # looks at the held-out pairs on the way
+
+    def __post_init__(self) -> None:
+        least = {"steps": 1, "batch": 2, "checks": 1}
+        for name, lowest in least.items():
+            if getattr(self, name) < lowest:
+                raise InputError(f"{name} must be at least {lowest}: got {getattr(self, name)}")
+        if not 0 < self.learning_rate < math.inf:
+            raise InputError(f"learning_rate must be positive and finite: got {self.learning_rate}")
 
 
 def train(
@@ -55,6 +64,11 @@ def train(
             best, best_step = torch.where(better, found, best), torch.where(better, step, best_step)
             _keep(towers, kept, better)
             bar.set_postfix(held_out=f"{sum(each.loss for each in marks) / len(marks):.3f}")
+    if not bool(best.isfinite().all()):
+        raise InputError(
+            "training left the range of float32: its loss was never a number; look for samples far from all others "
+            "(ucl check: far_rows), or take a smaller learning_rate"
+        )
     towers.load_state_dict(kept)
     return best_step
 

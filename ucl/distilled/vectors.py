@@ -8,6 +8,7 @@ import pyarrow as pa
 from ucl.core.matrices import ID
 from ucl.core.readers import Rows
 from ucl.distilled.student import Student
+from ucl.errors import InputError
 from ucl.files import write_table
 
 __all__ = ["write_vectors"]
@@ -22,6 +23,8 @@ def write_vectors(student: Student, side: str, rows: Rows, path: str | Path) -> 
     embed = student.embed_a if side == "a" else student.embed_c
     vectors = np.ascontiguousarray(np.asarray(embed(rows)), dtype=np.float32)
     named = rows.ids()
+    if named is not None and named.null_count:
+        raise InputError(f"{rows.name} must have an id in every row of {rows.path}: got {named.null_count} without one")
     ids = pa.array(np.arange(len(rows))) if named is None else named
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), student.width)
     table = pa.table({ID: ids, "vector": column})

@@ -66,6 +66,9 @@ class ImpliedJoint:
     ) -> "ImpliedJoint":
         """From embeddings: samples of A [n, d1] and C [k, d2], the bank for A's model [M, d1] and for C's [M, d2]."""
         cls._check(len(for_a), len(for_c), "bank samples", log_weights)
+        (a, for_a), (c, for_c) = (
+            (critic.within_range(x), critic.within_range(b)) for critic, x, b in ((ab, a, for_a), (bc, c, for_c))
+        )
         joint = cls.__new__(cls)
         joint._set(
             lambda rows: ab(for_a[rows], a),

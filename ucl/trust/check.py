@@ -9,7 +9,7 @@ from torch import Tensor
 from ucl.core.bank import Bank
 from ucl.core.bridge import log_sum_exp_scores
 from ucl.core.critics import Critic, check_critic, represent
-from ucl.core.readers import Rows, as_rows, check_columns
+from ucl.core.readers import Rows, as_rows, check_columns, single
 from ucl.errors import InputError
 from ucl.runtime import generator
 from ucl.trust import answers, rows, scales
@@ -53,6 +53,8 @@ def check(
     check_critic(ab, "ab")
     check_critic(bc, "bc")
     bank.check_critics(ab, bc)
+    if cut_texts is not None and texts is None:
+        raise InputError("cut_texts are compared with texts: got none; give the texts as they were as well")
     with torch.no_grad():
         seen = LookedAt.of(bank, ab, bc)
         found = [_order(bank, seen), rows.repeats(bank, seen)]
@@ -66,17 +68,17 @@ def check(
                 )
             found.append(rows.texts_cut(texts, cut_texts))
         queries = [
-            None if given is None else _queries(given, critic, name, side)
-            for given, critic, name, side in (
+            None if given is None else _queries(given, critic, name, like)
+            for given, critic, name, like in (
                 (queries_a, ab, "queries_a", bank.for_a),
                 (queries_c, bc, "queries_c", bank.for_c),
             )
         ]
         for critic, side, asked, own in ((ab, "ab", queries[0], seen.for_a), (bc, "bc", queries[1], seen.for_c)):
             found.append(_scale(critic, side, asked, own))
-        for critic, side, pairs in ((ab, "ab", pairs_ab), (bc, "bc", pairs_bc)):
+        for critic, side, pairs, own_side in ((ab, "ab", pairs_ab, bank.for_a), (bc, "bc", pairs_bc, bank.for_c)):
             if pairs is not None:
-                found.append(_pairs(critic, side, pairs))
+                found.append(_pairs(critic, side, pairs, own_side))
         found += _answers(ab, bc, queries[0], queries[1], seen)
     return Findings(tuple(found))
 
@@ -134,7 +136,7 @@ def _queries(given: Any, critic: Critic, name: str, like: Rows) -> Tensor:
         )
     check_columns(source, like)
     block = represent(critic, source.read(0, len(source)).detach().cpu(), name)
-    return some(block.float(), CANDIDATES, 5)
+    return some(single(block, name), CANDIDATES, 5)
 
 
 def _scale(critic: Critic, side: str, queries: Tensor | None, own: Tensor) -> Finding:
@@ -150,14 +152,15 @@ def _scale(critic: Critic, side: str, queries: Tensor | None, own: Tensor) -> Fi
     return scales.by_samples(critic, effective, len(sample), side, False)
 
 
-def _pairs(critic: Critic, side: str, pairs: tuple[Any, Any]) -> Finding:
+def _pairs(critic: Critic, side: str, pairs: tuple[Any, Any], like: Rows) -> Finding:
     x, y = (as_rows(part, f"pairs_{side}[{i}]") for i, part in enumerate(pairs))
-    if x.shape != y.shape or len(x) < FEWEST:
+    if x.shape != y.shape or len(x) < FEWEST or x.shape[1] != like.shape[1]:
         raise InputError(
-            f"pairs_{side} must be the two sides of at least {FEWEST} pairs, of one width: "
+            f"pairs_{side} must be the two sides of at least {FEWEST} pairs, as wide as {like.name}, {like.shape[1]}: "
             f"got {list(x.shape)} and {list(y.shape)}"
         )
-    check_columns(x, y)
+    for part in (x, y):
+        check_columns(part, like)
     order = torch.randperm(len(x), generator=generator(len(x)))
     left, right = (
         represent(critic, part.read(0, len(part)).detach().cpu().double(), part.name)[order] for part in (x, y)

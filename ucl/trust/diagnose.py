@@ -56,11 +56,12 @@ def diagnose(
     the same answer, which is computed on the CPU wherever they are. Source: design section 3, "the implied joint".
     Raises InputError where inputs do not fit.
     """
-    queries, candidates = _some(a, "a", bridge.bank.for_a), _some(c, "c", bridge.bank.for_c)
+    queries, candidates = _some(bridge, a, "a", "a"), _some(bridge, c, "c", "c")
     among = min(among or len(candidates), len(candidates))
     if among < 2:
         raise InputError(f"among must be at least 2 candidates: got {among}")
     both = {"ab": _pairs(bridge, pairs_ab, "a", "pairs_ab"), "bc": _pairs(bridge, pairs_bc, "c", "pairs_bc")}
+    known_pairs = None if pairs_ac is None else _known_pairs(bridge, pairs_ac)
     bank, held_out = _bank(bridge, both, queries, candidates)
     random = generator(len(candidates), 20)
     fitted = _fit(bank, progress)
@@ -78,9 +79,9 @@ def diagnose(
         checked = check(bridge.bank, bridge.ab, bridge.bc, queries_a=queries, queries_c=candidates)
         verdict, method, reasons, needs = decide(predictions, among, checked)
         known = None
-        if pairs_ac is not None:
+        if known_pairs is not None:
             chosen = next(peer for peer in fitted if peer.name == (method or predictions[0].method))
-            known = _known(chosen, pairs_ac, bridge, candidates, among, predictions)
+            known = _known(chosen, known_pairs, candidates, among, predictions)
             reasons, needs = (*reasons, _said(known)), needs[1:]
     return Diagnosis(verdict, method, among, reasons, needs, predictions, numbers, checked, known)
 
@@ -113,10 +114,17 @@ def _bank(
     return replace(bank, for_a=for_a[kept], for_c=for_c[kept]), (for_a[out], for_c[out])
 
 
-def _some(x: Any, name: str, side: Rows) -> Float[Tensor, "n d"]:
-    """At most `MOST` rows, the first ones; `side` is the bank's that they are compared with."""
-    rows = as_rows(x, name)
-    check_columns(rows, side)
+def _fitting(bridge: Bridge, x: Any, name: str, side: str) -> Rows:
+    """Rows as wide as the bank's side, and with their columns in its order."""
+    rows, sides = as_rows(x, name), (bridge.bank.for_a, bridge.bank.for_c)
+    check_width(rows.shape[1], name, sides, side)
+    check_columns(rows, sides["ac".index(side)])
+    return rows
+
+
+def _some(bridge: Bridge, x: Any, name: str, side: str) -> Float[Tensor, "n d"]:
+    """At most `MOST` rows, the first ones."""
+    rows = _fitting(bridge, x, name, side)
     if len(rows) < FEWEST:
         raise InputError(f"{name} must hold at least {FEWEST} samples for a diagnosis: got {len(rows)}")
     return single(rows.read(0, min(len(rows), MOST)).detach(), name).cpu()
@@ -127,30 +135,28 @@ def _pairs(bridge: Bridge, given: Triplet | None, anchor: str, name: str) -> Pai
         return None
     if len(given) != 3:
         raise InputError(f"{name} must hold three arrays, the anchors and B as both models embed it: got {len(given)}")
-    sides, parts = (bridge.bank.for_a, bridge.bank.for_c), []
-    for i, (part, side) in enumerate(zip(given, (anchor, "a", "c"), strict=True)):
-        parts.append(_some(part, f"{name}[{i}]", sides[side == "c"]))
-        check_width(parts[i].shape[1], f"{name}[{i}]", sides, side)
+    sides = (anchor, "a", "c")
+    parts = [_some(bridge, part, f"{name}[{i}]", sides[i]) for i, part in enumerate(given)]
     if len({len(part) for part in parts}) > 1:
         raise InputError(f"{name} must hold one row a pair in all three arrays: got {[len(part) for part in parts]}")
     return Pairs(*parts)
 
 
-def _known(
-    peer: Peer,
-    pairs: tuple[Any, Any],
-    bridge: Bridge,
-    candidates: Tensor,
-    among: int,
-    predictions: Sequence[Prediction],
-) -> Known:
-    """Recall on known pairs beside the predicted one."""
-    a, c = (as_rows(part, "pairs_ac") for part in pairs)
+def _known_pairs(bridge: Bridge, pairs: tuple[Any, Any]) -> tuple[Tensor, Tensor]:
+    if len(pairs) != 2:
+        raise InputError(f"pairs_ac must hold two arrays, of A and of C, row by row: got {len(pairs)}")
+    a, c = (_fitting(bridge, part, f"pairs_ac[{i}]", "ac"[i]) for i, part in enumerate(pairs))
     if len(a) != len(c) or len(a) < 2:
         raise InputError(f"pairs_ac must hold at least 2 pairs, row by row: got {len(a)} and {len(c)} rows")
-    for rows, side in ((a, bridge.bank.for_a), (c, bridge.bank.for_c)):
-        check_columns(rows, side)
-    x, y = (single(rows.read(0, len(rows)).detach(), "pairs_ac").cpu() for rows in (a, c))
+    x, y = (single(rows.read(0, len(rows)).detach(), rows.name).cpu() for rows in (a, c))
+    return x, y
+
+
+def _known(
+    peer: Peer, pairs: tuple[Tensor, Tensor], candidates: Tensor, among: int, predictions: Sequence[Prediction]
+) -> Known:
+    """Recall on known pairs beside the predicted one."""
+    x, y = pairs
     found = hits(peer, Ends(x, y, torch.full((len(x),), -1)), candidates, among)
     return compare(found, next(p for p in predictions if p.method == peer.name))
 

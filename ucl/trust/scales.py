@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ucl.core.critics import Cosine, Critic
+from ucl.core.reliability import LOGARITHM, MOST
 from ucl.statistics.intervals import NORMAL
 from ucl.trust.calibrate import Calibration
 from ucl.trust.findings import Finding
@@ -15,8 +16,6 @@ __all__ = ["by_pairs", "by_samples", "effective_samples"]
 
 FACTOR = 2.0  # a scale this far from that of the pairs is another one: training and held-out pairs differ by less
 DEVIATIONS = 3.0  # and this many standard errors
-LOGARITHM = 7.0  # logarithms of scales are below it (1,100)
-MOST = 0.9  # of the anchors
 
 
 def effective_samples(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ucl.core.bank import Bank
 from ucl.core.critics import Critic, represent
-from ucl.core.readers import Rows
+from ucl.core.readers import Rows, single
 from ucl.runtime import generator
 
 __all__ = ["LookedAt", "some"]
@@ -53,5 +53,5 @@ def _rows(rows: Rows, index: Tensor, critic: Critic, unit: bool) -> Tensor:
     blocks = []
     for part in index.split(BLOCK):
         block = rows.read(int(part[0]), int(part[-1]) + 1).detach().cpu()
-        blocks.append(represent(critic, block, rows.name, unit, int(part[0])).float())
+        blocks.append(single(represent(critic, block, rows.name, unit, int(part[0])), rows.name))
     return torch.cat(blocks)
