@@ -170,7 +170,7 @@ def test_other_bad_input() -> None:
             Cosine(scale)
     with pytest.raises(InputError, match="one scale: got 3"):
         Bridge(Cosine(torch.ones(3)), Cosine(5.0), bank, normalize=False)
-    with pytest.raises(InputError, match="k must be between 1 and the number of candidates, 5: got 6"):
+    with pytest.raises(InputError, match="k must be a whole number between 1 and the number of candidates, 5: got 6"):
         Bridge(Cosine(5.0), Cosine(5.0), bank, normalize=False).retrieve(GOOD["a"], GOOD["c"], k=6)
     with pytest.raises(InputError, match="column per bank sample, the same samples: got 20 and 5"):
         log_sum_exp_scores(draw(3, 20), draw(3, 5))

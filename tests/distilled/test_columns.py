@@ -30,7 +30,8 @@ def folder(tmp_path_factory):
         np.save(place / f"{name}.npy", x)
         frame = pd.DataFrame(x, columns=NAMES)
         frame.to_parquet(place / f"{name}.parquet")
-        frame[["d1", "d0", "d2", "d3"]].to_parquet(place / f"{name}_turned.parquet")
+        turned = frame[["d1", "d0", "d2", "d3"]]
+        (turned.rename(columns={"d3": "e"}) if name == "c" else turned).to_parquet(place / f"{name}_turned.parquet")
     return place
 
 

@@ -92,14 +92,8 @@ def test_a_folder_from_manifest_to_items(tmp_path, run):
     stores = [out.store for out in outputs]
     run("data/list", Files(items=items), input={"manifest": manifest, "classes": [], "stores": stores})
     found = pd.read_parquet(items)
-    assert found[["id", "modality", "bank"]].to_numpy().tolist() == [
-        ["a", "audio", False],
-        ["c", "audio", False],
-        ["a", "image", False],
-        ["c", "image", False],
-        ["text: rain", "text", True],
-        ["text: wind", "text", True],
-    ]
+    media = [[name, modality, False] for modality in ("audio", "image") for name in ("a", "c")]
+    assert found[["id", "modality", "bank"]].to_numpy().tolist() == media + [[text, "text", True] for text in texts]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -62,8 +63,7 @@ def play(
     from ucl.maze.play import Agents, Teacher, text_frame
     from ucl.runtime import prepare
 
-    layout = layouts.get(maze)
-    place = _position(start)
+    layout, place = layouts.get(maze), _position(start)
     if agent not in list(Teacher):
         raise InputError(f"--agent {agent!r}: unknown; allowed: {', '.join(Teacher)}")
     if weights is not None and agent == Teacher.EXPLORED:
@@ -72,9 +72,9 @@ def play(
         Grammar(layout).denotation(instruction)  # wrong words are told before agents are trained
     if place is not None:
         geometry.place(layout, np.array([place]))  # likewise a wrong place
-    if save is not None and save.suffix != ".gif":
-        raise InputError(f"--save {save}: an animation is a .gif; got {save.suffix or 'no suffix'}")
     if save is not None:
+        if save.suffix != ".gif":
+            raise InputError(f"--save {save}: an animation is a .gif; got {save.suffix or 'no suffix'}")
         check_apart(save, weights)
     prepare(1)
     with replacing(save) if save else nullcontext() as animation:  # opened before agents are trained
@@ -85,13 +85,18 @@ def play(
             animate(layout, text, ways, animation)
     if save is not None:
         typer.echo(f"saved {save}")
-        return
-    last = max(map(len, ways.values())) - 1
-    for step in range(last + 1) if sys.stdout.isatty() else [last]:
+    else:
+        steps = range(max(map(len, ways.values())))
+        _show((text_frame(layout, text, ways, step) for step in (steps if sys.stdout.isatty() else steps[-1:])), pause)
+
+
+def _show(frames: Iterable[str], pause: float) -> None:
+    """Print frames, on a terminal one over the other."""
+    for frame in frames:
         if sys.stdout.isatty():
             typer.echo("\033[H\033[2J", nl=False)
             time.sleep(pause)
-        typer.echo(text_frame(layout, text, ways, step))
+        typer.echo(frame)
 
 
 def _position(text: str | None) -> tuple[float, float] | None:

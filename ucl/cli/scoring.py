@@ -28,27 +28,29 @@ from ucl.errors import InputError
 __all__ = ["bank_app", "explain", "merge", "retrieve", "score"]
 
 bank_app = typer.Typer(help="Banks of the shared modality.", no_args_is_help=True)
+Out = Annotated[Path, typer.Option(help="Where to write: .npz, .npy (scores alone), .safetensors or .parquet.")]
+Errors = Annotated[
+    bool | None,
+    typer.Option(
+        "--errors/--no-errors",
+        help="Write also standard errors and effective sample sizes; by default of a whole bank, not of a shard.",
+        show_default=False,
+    ),
+]
 
 
 def score(
     a: Queries,
     c: Answers,
     bank: BankFile,
-    out: Annotated[Path, typer.Option(help="Where to write: .npz, .npy (scores alone), .safetensors or .parquet.")],
+    out: Out,
     ab_scale: ScaleAB = None,
     bc_scale: ScaleBC = None,
     bank_for_c: BankForC = None,
     ab: AB = None,
     bc: BC = None,
     normalize: Normalize = True,
-    errors: Annotated[
-        bool | None,
-        typer.Option(
-            "--errors/--no-errors",
-            help="Write also standard errors and effective sample sizes; by default of a whole bank, not of a shard.",
-            show_default=False,
-        ),
-    ] = None,
+    errors: Errors = None,
     reliable: Annotated[bool, typer.Option("--reliable", help="Write also which scores are reliable.")] = False,
     shard: Shard = None,
     device: Device = "cpu",
@@ -65,11 +67,7 @@ def score(
     from ucl.files import replacing
 
     number = inputs.shard(shard)
-    outputs.check_suffix(out, *([] if number is None else [".safetensors"]))
-    if number is not None and reliable:
-        raise InputError("--reliable needs the whole bank at once: leave it out, or --shard")
-    if out.suffix == ".npy" and (errors or reliable):
-        raise InputError(f"{out} would hold scores alone: leave out --errors and --reliable, or write .npz or .parquet")
+    _check_out(out, number is not None, bool(errors), reliable)
     check_apart(out, a, c, bank, bank_for_c)
     queries, candidates = inputs.rows(a, "a"), inputs.rows(c, "c")
     bridge = inputs.bridge(ab, ab_scale, bc, bc_scale, bank, bank_for_c, normalize, queries, candidates, number)
@@ -92,6 +90,17 @@ def score(
     over = "a bank" if number is None else f"shard {inputs.shard_name(number)} of a bank:"
     text = f"{n} x {k} scores over {over} of {size} samples, {recomputed} recomputed: {out}"
     typer.echo(json.dumps(about) if as_json else text)
+
+
+def _check_out(out: Path, sharded: bool, errors: bool, reliable: bool) -> None:
+    """Raise where the file that is to be written cannot hold what is asked for."""
+    from ucl.cli import outputs
+
+    outputs.check_suffix(out, *([".safetensors"] if sharded else []))
+    if sharded and reliable:
+        raise InputError("--reliable needs the whole bank at once: leave it out, or --shard")
+    if out.suffix == ".npy" and (errors or reliable):
+        raise InputError(f"{out} would hold scores alone: leave out --errors and --reliable, or write .npz or .parquet")
 
 
 def merge(

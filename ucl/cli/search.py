@@ -1,7 +1,6 @@
 """The command `ucl search`: answers to pictures, sounds and texts, or to embeddings where an index was built."""
 
 import json
-from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,40 +18,48 @@ if TYPE_CHECKING:
 __all__ = ["search"]
 
 
+Query = Annotated[
+    str,
+    typer.Argument(
+        metavar="QUERY",
+        help="A picture, a sound, a folder of them, or a .txt of texts, a line each; for an index also embeddings.",
+    ),
+]
+Candidates = Annotated[
+    list[str],
+    typer.Option(
+        help="What `ucl embed` wrote, or the folder of an index; of one in shards the folder that holds them, or "
+        "the option again for each."
+    ),
+]
+BankOrNone = Annotated[
+    str | None,
+    typer.Option(help="B as the query's model embeds it, or a built bank; an index left without: its own order."),
+]
+Page = Annotated[Path | None, typer.Option(help="Write a page that shows and plays queries and answers.")]
+Rerank = Annotated[int, typer.Option(min=1, help="How many answers of an index the bridge puts in order.")]
+NormalizeOrNone = Annotated[
+    bool | None,
+    typer.Option(
+        "--normalize/--no-normalize",
+        help="Normalise each critic per anchor over the bank. Default: yes, but no for an index.",
+    ),
+]
+
+
 def search(
-    query: Annotated[
-        str,
-        typer.Argument(
-            metavar="QUERY",
-            help="A picture, a sound, a folder of them, or a .txt of texts, a line each; for an index also embeddings.",
-        ),
-    ],
-    candidates: Annotated[
-        list[str],
-        typer.Option(
-            help="What `ucl embed` wrote, or the folder of an index; of one in shards the folder that holds them, or "
-            "the option again for each."
-        ),
-    ],
-    bank: Annotated[
-        str | None,
-        typer.Option(help="B as the query's model embeds it, or a built bank; an index left without: its own order."),
-    ] = None,
+    query: Query,
+    candidates: Candidates,
+    bank: BankOrNone = None,
     bank_for_c: BankForC = None,
     ab_scale: ScaleAB = None,
     bc_scale: ScaleBC = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many answers per query.")] = 10,
-    html: Annotated[Path | None, typer.Option(help="Write a page that shows and plays queries and answers.")] = None,
-    rerank: Annotated[int, typer.Option(min=1, help="How many answers of an index the bridge puts in order.")] = 5000,
+    html: Page = None,
+    rerank: Rerank = 5000,
     ab: AB = None,
     bc: BC = None,
-    normalize: Annotated[
-        bool | None,
-        typer.Option(
-            "--normalize/--no-normalize",
-            help="Normalise each critic per anchor over the bank. Default: yes, but no for an index.",
-        ),
-    ] = None,
+    normalize: NormalizeOrNone = None,
     device: Device = "cpu",
     as_json: Json = False,
     progress: Progress = True,
@@ -72,16 +79,7 @@ def search(
     indexed, embedded = all(Path(one).is_dir() for one in candidates), inputs.holds_embeddings(query)
     _check(query, candidates, bank, html, indexed, embedded)
     if bank is None:
-        _check_bankless(
-            {
-                "bank-for-c": bank_for_c,
-                "ab-scale": ab_scale,
-                "bc-scale": bc_scale,
-                "ab": ab,
-                "bc": bc,
-                "normalize": normalize,
-            }
-        )
+        _check_bankless(bank_for_c=bank_for_c, ab_scale=ab_scale, bc_scale=bc_scale, ab=ab, bc=bc, normalize=normalize)
     if html is not None:
         check_apart(html, query, *candidates, bank, bank_for_c)
     built = None if bank is None else inputs.bank(bank, bank_for_c)
@@ -124,11 +122,11 @@ def _check(
         )
 
 
-def _check_bankless(asked: Mapping[str, object]) -> None:
+def _check_bankless(**asked: object) -> None:
     """Raise where options of the bridge are given without its bank: the index would answer without them."""
     from ucl.errors import InputError
 
-    given = [name for name, value in asked.items() if value is not None]
+    given = [name.replace("_", "-") for name, value in asked.items() if value is not None]
     if given:
         raise InputError(f"--{given[0]} is of the bridge, and there is no --bank: give it, or leave --{given[0]} out")
 

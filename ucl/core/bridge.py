@@ -173,8 +173,7 @@ class Bridge:
         are worth takes one pass over the bank more, n k M exponentials.
         """
         queries, candidates, form = self._inputs(a, c)
-        if not 1 <= k <= len(candidates):
-            raise InputError(f"k must be between 1 and the number of candidates, {len(candidates)}: got {k}")
+        _check_count(k, "k", len(candidates), "candidates")
         width = len(candidates) if isinstance(c, Candidates) else min(len(candidates), 4096)
         found = []
         with torch.no_grad():
@@ -203,8 +202,7 @@ class Bridge:
         queries, candidates, _ = self._inputs(a[None] if getattr(a, "ndim", 2) == 1 else a, c)
         if len(queries) != 1:
             raise InputError(f"explain takes one query: got {len(queries)} rows; give a[i]")
-        if not 1 <= top <= len(self.bank):
-            raise InputError(f"top must be between 1 and the number of samples, {len(self.bank)}: got {top}")
+        _check_count(top, "top", len(self.bank), "samples")
         with full_precision(queries.device):
             return explain_pairs((self.ab, self.bc), self.bank, queries.detach(), candidates.detach(), top)
 
@@ -382,6 +380,12 @@ def _named(c: Any, indices: Int[Tensor, "n k"]) -> Any:
     """The ids of the best candidates, where they come from a file that has ids."""
     ids = as_rows(c, "c").ids() if isinstance(c, str | Path | Rows) else None
     return None if ids is None else np.array(ids.to_pylist(), dtype=object)[indices.cpu().numpy()]
+
+
+def _check_count(value: Any, name: str, most: int, what: str) -> None:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or not 1 <= value <= most:
+        raise InputError(f"{name} must be a whole number between 1 and the number of {what}, {most}: got {value}")
 
 
 def _dtype(dtype: str | torch.dtype) -> torch.dtype:

@@ -103,7 +103,12 @@ class Critic(ABC):
     name: ClassVar[str]
 
     def __post_init__(self) -> None:
-        scale = as_scale(self.scale)
+        try:
+            scale = as_scale(self.scale)
+        except (TypeError, ValueError, RuntimeError):
+            raise InputError(
+                f"scale must be a number: got {self.scale!r}; give exp(logit_scale) of the model"
+            ) from None
         if not bool(((scale > 0) & torch.isfinite(scale)).all()):
             raise InputError(f"scale must be positive and finite: got {self.scale}; give exp(logit_scale) of the model")
 

@@ -179,9 +179,11 @@ def check_columns(one: Rows, other: Rows) -> None:
 
 
 def check_order(first: list[str], second: list[str], one: str, other: str) -> None:
-    """The same of the columns of what is called `one` and `other`."""
-    if first != second and sorted(first) == sorted(second):
-        place = next(i for i, names in enumerate(zip(first, second, strict=True)) if names[0] != names[1])
+    """The same of the columns of what is called `one` and `other`, where some are called alike."""
+    places = {name: place for place, name in enumerate(second)}
+    turned = [place for place, name in enumerate(first) if places.get(name, place) != place]
+    if turned and len(first) == len(second):
+        place = turned[0]
         raise InputError(
             f"{one} and {other} must have their columns in one order: column {place} is {first[place]} in one, "
             f"{second[place]} in the other; write them alike"

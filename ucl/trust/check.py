@@ -67,13 +67,8 @@ def check(
                     f"texts must be those of the bank: got {len(texts)} for {len(bank)} samples; give one each"
                 )
             found.append(rows.texts_cut(texts, cut_texts))
-        queries = [
-            None if given is None else _queries(given, critic, name, like)
-            for given, critic, name, like in (
-                (queries_a, ab, "queries_a", bank.for_a),
-                (queries_c, bc, "queries_c", bank.for_c),
-            )
-        ]
+        sides = (queries_a, ab, "queries_a", bank.for_a), (queries_c, bc, "queries_c", bank.for_c)
+        queries = [None if given is None else _queries(given, *side) for given, *side in sides]
         for critic, side, asked, own in ((ab, "ab", queries[0], seen.for_a), (bc, "bc", queries[1], seen.for_c)):
             found.append(_scale(critic, side, asked, own))
         for critic, side, pairs, own_side in ((ab, "ab", pairs_ab, bank.for_a), (bc, "bc", pairs_bc, bank.for_c)):
