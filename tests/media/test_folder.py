@@ -134,6 +134,20 @@ def test_texts_come_a_line_each_or_from_a_column(toy, monkeypatch, capsys) -> No
     store = read_store("named.parquet")
     assert store.ids == ["8", "9", "7"]
     assert torch.allclose(store.embeddings, unit([word(text, 5) for text in ("red", "green", "red")]))
+    # Texts that are called like those of a column `id` are other texts.
+    Path("lines.txt").write_text("8\n9\n")
+    assert embed(monkeypatch, "lines.txt", EAR, "named.parquet") == 0
+    assert torch.allclose(read_store("named.parquet").embeddings, unit([word(text, 5) for text in ("8", "9")]))
+    assert embed(monkeypatch, "named.csv", EAR, "named.parquet") == 0
+    assert torch.equal(read_store("named.parquet").embeddings, store.embeddings)
+
+
+def test_a_name_that_a_terminal_would_obey_is_spelled_out(toy, monkeypatch, capsys) -> None:
+    Path("photos", "a\x1b[2J\nb.jpg").write_text("no picture")
+    assert embed(monkeypatch, "photos", EYE, "photos.parquet") == 0
+    told = capsys.readouterr().err
+    assert told.startswith("ucl: left out: photos/a\\x1b[2J\\nb.jpg: ")
+    assert told.count("\n") == 2
 
 
 def known_answers(sounds: list[str], photos: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -265,6 +265,20 @@ def test_unreadable_items_are_recorded_and_do_not_stop_the_run(items, tmp_path):
         ]
 
 
+def test_what_a_model_makes_no_numbers_of_does_not_stop_the_run(items, tmp_path):
+    class Overflows(CountBytes):
+        def forward(self, prepared):
+            rows = super().forward(prepared)
+            return torch.where(rows[:, :1] == 5, torch.tensor([1.0, float("nan"), 2.0]), rows)  # clip4, of five bytes
+
+    items["id3"].write_bytes(b"bad")
+    store, failures = embed(Overflows(), items, shards=tmp_path / "s", batch=4, max_failed=0.1, progress=False)
+    assert failures["id"].tolist() == ["id3", "id4"]
+    assert failures["reason"].tolist() == ["starts with bad", "the model makes NaN or infinity of it"]
+    assert store.ids == [name for name in items if name not in ("id3", "id4")]
+    assert store.select(["id5"]).embeddings.tolist() == [[6, 1, 15]]
+
+
 def test_a_whole_shard_may_fail(items, tmp_path):
     for i in range(8, 16):
         items[f"id{i}"].write_bytes(b"bad")

@@ -42,6 +42,8 @@ def test_more_tiles_score_the_candidates_more_often() -> None:
     best = plan.best_of_exact(grid, rates)
     assert best.seconds == math.ceil(100_000 / 4096) * math.ceil(1_000_000 / 4096) * 8192 * 10
     assert best.bytes_kept == 0
+    every = replace(FREE, entry=1.0, block=1.0)
+    assert plan.best_of_exact(replace(grid, shards=9), every) == plan.best_of_exact(grid, every)
     assert plan.exact(grid, rates).bytes_kept == 12 * 1e11
 
 
@@ -57,6 +59,19 @@ def test_a_tolerance_and_an_index() -> None:
     )
     assert plan.distilled(many, replace(FREE, kept=1.0)).seconds == pytest.approx(1000 * 5000 * 0.1 * 30_000)
     assert plan.distilled(many, FREE).bytes_kept == 1_000_000 * plan.WIDTH * 4
+
+
+def test_an_index_in_shards() -> None:
+    """250,000 candidates a shard have 1,000 lists, as one index of all would; 125,000 are all compared."""
+    four = replace(SIZE, candidates=1_000_000, shards=4)
+    assigned = plan.distilled(four, replace(FREE, assign=1.0)).seconds
+    assert assigned == pytest.approx(4 * 1000 * (250_000 + 10 * 64 * 1000) * plan.WIDTH)
+    looked = plan.distilled(four, replace(FREE, probe=1.0)).seconds
+    assert looked == pytest.approx(1000 * (1_000_000 / 16 + 4 * 1000) * plan.WIDTH)
+    eight = replace(four, shards=8)
+    assert plan.distilled(eight, replace(FREE, search=1.0)).seconds == pytest.approx(1000 * 1_000_000 * plan.WIDTH)
+    assert plan.distilled(eight, replace(FREE, assign=1.0, probe=1.0)).seconds == 0
+    assert plan.distilled(four, FREE).memory == plan.distilled(replace(four, shards=1), FREE).memory  # maps all
 
 
 def test_the_command_tells_costs_and_which_way(tmp_path: Path, monkeypatch, capsys) -> None:
@@ -102,6 +117,22 @@ def test_a_wrong_word_is_one_line(tmp_path: Path, monkeypatch, capsys, words, me
     assert message in told.err
     assert told.err.count("\n") == 1
     assert told.out == ""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"product": "fast"}, "product must be seconds, a number from 0: got 'fast'|holds no rates"),  # by type checks
+        ({"read": -1.0}, "read must be seconds, a number from 0: got -1.0"),
+        ({"kept": math.nan}, "kept must be seconds, a number from 0: got nan"),
+        ({"probe": math.inf}, "probe must be seconds, a number from 0: got inf"),
+        ({"device": "tpu"}, "device must be cpu or cuda: got 'tpu'"),
+    ],
+)
+def test_what_is_no_rate_is_told(tmp_path: Path, wrong: dict[str, object], message: str) -> None:
+    (tmp_path / "rates.json").write_text(json.dumps(asdict(FREE) | wrong))
+    with pytest.raises(InputError, match=message):
+        Rates.load(tmp_path / "rates.json")
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

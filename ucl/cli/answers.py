@@ -19,7 +19,7 @@ from ucl.core.reliability import FlatBankWarning, ThinBankWarning
 from ucl.core.retrieval import Retrieval
 from ucl.errors import InputError
 
-__all__ = ["check_suffix", "lines", "table", "told", "write"]
+__all__ = ["check_suffix", "lines", "shown", "table", "told", "write"]
 
 WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {".parquet": pq.write_table, ".csv": pa.csv.write_csv}
 NUMBERS = ("scores", "standard_errors", "effective_samples", "reliable")
@@ -88,18 +88,18 @@ def lines(
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    texts = [_shown(str(row[name])) for name in ("query", "rank", "candidate")]
+    texts = [shown(str(row[name])) for name in ("query", "rank", "candidate")]
     numbers = [f"{row['score']:.4f}", f"{row['standard_error']:.4f}", f"{row['effective_samples']:.1f}"]
     return (*texts, *numbers, "yes" if row["reliable"] else "no")
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
     """A name as a terminal may show it, on one line: what would move its cursor or its colours is spelled out."""
     return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in name)
 
 
 def _reason(because: Because) -> str:
-    return ", ".join(f"{share:.0%} {_shown(shorten(one, LONGEST, placeholder='...'))}" for one, share in because)
+    return ", ".join(f"{share:.0%} {shown(shorten(one, LONGEST, placeholder='...'))}" for one, share in because)
 
 
 def _number(value: Any) -> Any:

@@ -34,6 +34,7 @@ def embed(
 
     Example: ucl embed photos/ --model open_clip:ViT-B-32:laion2b_s34b_b79k --out photos.parquet
     """
+    from ucl.cli.answers import shown
     from ucl.cli.inputs import device_of
     from ucl.errors import InputError
     from ucl.media.collection import NAMES, read_collection
@@ -51,7 +52,7 @@ def embed(
     done = update_store(encoders[collection.modality], collection, str(name), out, progress=progress)
     failed = done.failures
     for path, reason in failed[["path", "reason"]].head(TOLD).itertuples(index=False):
-        typer.echo(f"ucl: left out: {path}: {reason}", err=True)
+        typer.echo(f"ucl: left out: {shown(path)}: {reason}", err=True)
     about = {"rows": done.rows, "embedded": done.embedded, "failed": len(failed), "out": str(out)}
     about |= {"left_out": dict(collection.left_out)}
     text = f"{done.rows} {NAMES[collection.modality]}, {done.embedded} of them embedded now: {out}"

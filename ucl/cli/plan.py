@@ -24,7 +24,9 @@ def plan(
     queries: Number = None,
     bank: Annotated[float | None, typer.Option(help="Samples of B.")] = None,
     width: Annotated[int, typer.Option(min=1, help="Of the embeddings.")] = 512,
-    shards: Annotated[int, typer.Option(min=1, help="Of the bank, for exact scores.")] = 1,
+    shards: Annotated[
+        int, typer.Option(min=1, help="Of the bank for exact scores, of the candidates for an index.")
+    ] = 1,
     kept: Annotated[
         float, typer.Option(help="Share of the bank that matters to a query: `samples` of score(..., tolerance).")
     ] = 0.01,
@@ -116,8 +118,8 @@ def _advice(exact: "Cost", retrieve: "Cost", best: "Cost") -> str:
 
 
 def _bytes(value: float) -> str:
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000:
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if value < 999.5:  # what is rounded to a thousand is one of the next
             return f"{value:.3g} {unit}"
         value /= 1000
-    return f"{value:,.0f} PB"
+    return f"{value:.3g} EB"

@@ -133,12 +133,13 @@ def _check_bankless(**asked: object) -> None:
 
 def _embed(query: str, bank: "Bank", device: str) -> "Queries":
     """Media as queries; what of them cannot be read is told."""
+    from ucl.cli.answers import shown
     from ucl.cli.inputs import device_of
     from ucl.media.search import embed_queries
 
     asked = embed_queries(Path(query), bank.for_a, device_of(device))
     for path, reason in asked.failures:
-        typer.echo(f"ucl: left out: {path}: {reason}", err=True)
+        typer.echo(f"ucl: left out: {shown(str(path))}: {reason}", err=True)
     return asked
 
 
@@ -167,7 +168,9 @@ def _from_store(
     for line in answers.lines(found.found, *names, as_json, found.because):
         typer.echo(line)
     for item in dict.fromkeys(item for row in found.items for item in row if item.note):
-        typer.echo(f"ucl: {item.name}: {item.note}; `ucl embed` brings {candidates.path} up to date", err=True)
+        typer.echo(
+            f"ucl: {answers.shown(item.name)}: {item.note}; `ucl embed` brings {candidates.path} up to date", err=True
+        )
     if html is not None:
         typer.echo(f"ucl: {html}: {html.stat().st_size / 1e6:.1f} MB", err=True)
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["made", "searched", "searched_all"]
+__all__ = ["FLAT", "LEARNED", "PROBED", "ROUNDS", "lists_of", "made", "searched", "searched_all"]
 
 FLAT = 200_000  # vectors up to which all are compared; above, an inverted file is asked
 PROBED = 16  # the part of its lists that is looked into is one in so many
 LEARNED = 64  # vectors for each list, from which lists are learned
+ROUNDS = 10  # of learning them
 
 
 def made(vectors: np.ndarray, every: int = 0) -> Any:
@@ -25,13 +26,18 @@ def made(vectors: np.ndarray, every: int = 0) -> Any:
     if n <= FLAT:
         index = faiss.IndexFlatIP(width)
     else:
-        lists = max(int(n**0.5), min(int(every**0.5), n // LEARNED))
+        lists = lists_of(n, every)
         index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, faiss.METRIC_INNER_PRODUCT)
-        index.cp.seed, index.cp.niter = 0, 10
+        index.cp.seed, index.cp.niter = 0, ROUNDS
         index.train(vectors[:: max(1, n // (LEARNED * lists))])
         index.nprobe = max(1, lists // PROBED)
     index.add(vectors)
     return index
+
+
+def lists_of(n: int, every: int = 0) -> int:
+    """The lists of `n` vectors, a shard of `every` (or all, if that is fewer); 0 where all are compared."""
+    return 0 if n <= FLAT else max(int(n**0.5), min(int(every**0.5), n // LEARNED))
 
 
 def searched(index: Any, vectors: np.ndarray, depth: int) -> tuple[np.ndarray, np.ndarray]:

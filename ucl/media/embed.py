@@ -34,6 +34,7 @@ __all__ = ["FAILURES", "embed", "encode_batches"]
 
 FAILURES = ["id", "path", "reason"]
 BATCHES_AHEAD = 2
+NOT_FINITE = "the model makes NaN or infinity of it"
 SHARD = 32  # items of a shard, or one batch, if that is more: what a killed run loses
 
 Failure = tuple[str, str, str]  # id, path, reason
@@ -120,11 +121,12 @@ def _attempt(encoder: Encoder, item: Any) -> Any:
 
 
 def _forward(encoder: Encoder, prepared: list[Any]) -> tuple[list[str | None], Float[Tensor, "m d"]]:
-    reasons = [item.reason if isinstance(item, MediaError) else None for item in prepared]
     good = [item for item in prepared if not isinstance(item, MediaError)]
     with torch.no_grad():
         rows = encoder.forward(good) if good else torch.empty(0, encoder.info.width)
-    return reasons, rows
+    finite = torch.isfinite(rows).all(1)
+    whys = iter([None if fine else NOT_FINITE for fine in finite.tolist()])
+    return [item.reason if isinstance(item, MediaError) else next(whys) for item in prepared], rows[finite]
 
 
 def _failed(chunk: Mapping[str, Any], reasons: Sequence[str | None]) -> list[Failure]:

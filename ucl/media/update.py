@@ -84,8 +84,8 @@ def _kept(info: EncoderInfo, collection: Collection, states: Mapping[str, State]
         whose = "another program's" if made is None else str(made.folder or "texts")
         raise InputError(f"{out} holds embeddings of {whose}; name another file to write to, or delete it")
     store, was = read_store(out), made.states or {}
-    wanted = collection.items
-    return store.select([x for x in store.ids if x in wanted and (states is None or was.get(x) == states[x])])
+    wanted = states or {text: text for text in collection.items}  # a text without a name is its own
+    return store.select([x for x in store.ids if x in wanted and was.get(x, x) == wanted[x]])
 
 
 def _place(folder: Path | None) -> Path | None:

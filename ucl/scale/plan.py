@@ -11,14 +11,15 @@ the samples that matter, scores of width d and exponentials.
 
 **Distilled** (`ucl distill`, `ucl index`, `ucl search`): k vectors of width w, in lists of which a sixteenth is looked
 into; candidates are assigned to lists once; the best of each query are put in order within a tolerance, not surveyed.
+In shards of the candidates, each has lists of its own, and a search on one node maps the vectors of all.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ucl.core.parts import SCORED
 from ucl.core.scores import block_size
-from ucl.distilled.nearest import FLAT, PROBED
+from ucl.distilled.nearest import PROBED, lists_of
 from ucl.scale.rates import Rates, made_of
 
 __all__ = ["INDEX", "Cost", "Size", "exact", "paths"]
@@ -32,7 +33,10 @@ BASE = 500e6  # bytes of a process that has loaded everything and holds nothing
 
 @dataclass(frozen=True)
 class Size:
-    """n queries, k candidates, M samples, embeddings of width d; `kept`: the share of samples that matter."""
+    """n queries, k candidates, M samples, embeddings of width d; `kept`: the share of samples that matter.
+
+    `shards` are of the bank for exact scores, of the candidates for an index.
+    """
 
     queries: int
     candidates: int
@@ -80,7 +84,7 @@ def exact(size: Size, rates: Rates) -> Cost:
 def best_of_exact(size: Size, rates: Rates) -> Cost:
     """The best candidates of every query by exact scores."""
     rows, columns = min(size.queries, TILE), min(size.candidates, TILE)
-    cost = _grid(size, rates, rows, columns)
+    cost = _grid(replace(size, shards=1), rates, rows, columns)  # shards are of exact scores
     memory = BASE + 20 * rows * columns + 4 * size.width * (size.queries + size.candidates)
     memory += 8 * (rows + columns) * block_size(rows + columns)
     return _cost("best of exact", cost.products, cost.exponentials, cost.bytes_moved, 0.0, memory, cost.parts)
@@ -109,16 +113,17 @@ def distilled(size: Size, rates: Rates) -> Cost:
     """Search in an index of the student's vectors, and the best put in order by the bridge."""
     n, k, d = size.queries, size.candidates, size.width
     embed = float(n + k) * d * WIDTH
-    listed = k > FLAT
-    built = made_of(k) * WIDTH if listed else 0.0
-    looked = float(n) * (k / PROBED + math.isqrt(k) if listed else k) * WIDTH
+    each = math.ceil(k / size.shards)  # candidates of a shard
+    lists = lists_of(each, k)
+    built = size.shards * made_of(each, k) * WIDTH
+    looked = float(n) * (k / PROBED + size.shards * lists if lists else k) * WIDTH
     best = float(n) * min(RERANKED, k) * size.kept * size.bank
     vectors = 4.0 * k * WIDTH
     memory = BASE + vectors + 4.0 * size.bank * 2 * d
     parts = {
         "embedding": embed * rates.product,
         "building the index": built * rates.assign,
-        "search": looked * (rates.probe if listed else rates.search),
+        "search": looked * (rates.probe if lists else rates.search),
         "putting the best in order": sum(_matter(size, rates, min(RERANKED, k)).values()),
     }
     products = embed + built + looked + (float(n) * size.bank + best) * d

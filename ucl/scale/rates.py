@@ -23,7 +23,7 @@ from ucl.core.critics import Cosine, dot_products
 from ucl.core.log_sum_exp import Exponentials, ScoreBlocks, ScorePair, log_sums
 from ucl.core.parts import Parts
 from ucl.core.scores import SideScores
-from ucl.distilled.nearest import FLAT, PROBED, made
+from ucl.distilled.nearest import FLAT, LEARNED, PROBED, ROUNDS, lists_of, made
 from ucl.errors import InputError
 from ucl.extras import needs
 from ucl.files import read_json
@@ -58,12 +58,24 @@ class Rates:
     def load(path: str | Path) -> "Rates":
         """Those of a file that `ucl plan --measure` wrote."""
         try:
-            return Rates(**read_json(path))
+            rates = Rates(**read_json(path))
         except FileNotFoundError:
             raise InputError(f"no such file: {path}; measure rates with `ucl plan --measure --rates {path}`") from None
         except (ValueError, TypeError, AttributeError):
             names = ", ".join(one.name for one in fields(Rates))
             raise InputError(f"{path} holds no rates: expected {names}; measure them with --measure") from None
+        rates._check(path)
+        return rates
+
+    def _check(self, path: str | Path) -> None:
+        """Raise where a unit cost is none, or where the device is one of which nothing is planned."""
+        for name, value in asdict(self).items():
+            if name in ("cores", "where", "device"):
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise InputError(f"{path}: {name} must be seconds, a number from 0: got {value!r}; measure again")
+        if self.device not in ("cpu", "cuda"):
+            raise InputError(f"{path}: device must be cpu or cuda: got {self.device!r}; measure again")
 
     @staticmethod
     def shipped(device: str) -> "Rates":
@@ -225,7 +237,10 @@ def _lists() -> tuple[float, float]:
     return assign, _least(lambda: index.search(queries, 100)) / (probed * 64 * 256)
 
 
-def made_of(vectors: int) -> float:
-    """Comparisons of a vector with a list's centre where an index of lists is made: training, and filling it."""
-    lists = math.isqrt(vectors)
-    return float(lists) * (vectors + 10 * 64 * lists)
+def made_of(vectors: int, every: int = 0) -> float:
+    """Comparisons of a vector with a list's centre where an index of lists is made: training, and filling it.
+
+    `every` says of how many vectors these are a shard.
+    """
+    lists = lists_of(vectors, every)
+    return float(lists) * (vectors + ROUNDS * LEARNED * lists)

@@ -57,9 +57,7 @@ def diagnose(
     Raises InputError where inputs do not fit.
     """
     queries, candidates = _some(bridge, a, "a", "a"), _some(bridge, c, "c", "c")
-    among = min(among or len(candidates), len(candidates))
-    if among < 2:
-        raise InputError(f"among must be at least 2 candidates: got {among}")
+    among = _among(among, len(candidates))
     both = {"ab": _pairs(bridge, pairs_ab, "a", "pairs_ab"), "bc": _pairs(bridge, pairs_bc, "c", "pairs_bc")}
     known_pairs = None if pairs_ac is None else _known_pairs(bridge, pairs_ac)
     bank, held_out = _bank(bridge, both, queries, candidates)
@@ -84,6 +82,13 @@ def diagnose(
             known = _known(chosen, known_pairs, candidates, among, predictions)
             reasons, needs = (*reasons, _said(known)), needs[1:]
     return Diagnosis(verdict, method, among, reasons, needs, predictions, numbers, checked, known)
+
+
+def _among(given: int | None, candidates: int) -> int:
+    among = min(given or candidates, candidates)
+    if among < 2:
+        raise InputError(f"among must be at least 2 candidates: got {among}")
+    return among
 
 
 def _fit(bank: SharedBank, progress: bool) -> list[Peer]:
