@@ -15,7 +15,7 @@ from ucl.learning.objectives import binary_nce, info_nce_penalised
 from ucl.maze import geometry, layouts
 from ucl.maze.exploration.collecting import collect, goal_chances, goal_scores
 from ucl.maze.exploration.distances import successor_distances, violations
-from ucl.maze.exploration.explorer import Exploring, explore, learner_for, one_goal
+from ucl.maze.exploration.explorer import Exploring, MazeCollector, explore, learner_for, one_goal
 from ucl.maze.exploration.identity import check_identity
 from ucl.maze.exploration.interpolation import Marginal, between, way_points
 from ucl.maze.exploration.learner import Learner, Learning
@@ -76,7 +76,7 @@ def test_a_buffer_keeps_the_latest_walks() -> None:
     first, second = line(3, 2), line(2, 2)
     whole = first.extended(second, capacity=4)
     torch.testing.assert_close(whole.positions[0, :, 0, 1], torch.tensor([1.0, 2.0, 0.0, 1.0]))
-    states = whole.states(50, [generator(0)])
+    states = whole.visited(50, [generator(0)])
     assert set(states[0, :, 0].tolist()) == {0.0, 1.0, 2.0}
 
 
@@ -237,7 +237,9 @@ PLAN = Exploring(rounds=3, episodes=64, episode_steps=20, goals=8, temperature=0
 @pytest.fixture(scope="module")
 def explored() -> tuple[Learner, ReplayBuffer, list[int]]:
     learner, taken = learner_for(RECIPE, ["info_nce_penalised"], [1, 2], 2, PLAN.rounds * PLAN.steps), []
-    buffer = explore(SQUARES, learner, PLAN, lambda number, steps, model, kept: taken.append(steps), progress=False)
+    buffer = explore(
+        MazeCollector(SQUARES), learner, PLAN, lambda number, steps, model, kept: taken.append(steps), progress=False
+    )
     return learner, buffer, taken
 
 
@@ -263,7 +265,7 @@ def test_an_agent_does_not_depend_on_who_learns_beside_it() -> None:
     objectives, weights = ["binary_nce", "info_nce"], []
     for chosen, seeds in ((objectives, [1, 2]), (["info_nce"], [2])):
         learner = learner_for(RECIPE, chosen, seeds, 2, 8)
-        explore(SQUARES, learner, few, lambda *_: None, progress=False)
+        explore(MazeCollector(SQUARES), learner, few, progress=False)
         weights.append(learner.model.state.get_parameter("0.weight").detach()[-1])
     torch.testing.assert_close(weights[0], weights[1], atol=1e-5, rtol=1e-4)
 
@@ -271,7 +273,7 @@ def test_an_agent_does_not_depend_on_who_learns_beside_it() -> None:
 def test_one_far_goal_and_one_start() -> None:
     few = Exploring(rounds=2, episodes=4, episode_steps=3, goals=3, temperature=0.5, capacity=12, steps=2)
     learner, start = learner_for(RECIPE, ["binary_nce"], [1], 2, 4), (0.5, 0.5)
-    buffer = explore(SQUARES, learner, few, lambda *_: None, one_goal((0.5, 2.5)), start, progress=False)
+    buffer = explore(MazeCollector(SQUARES, start), learner, few, goals=one_goal((0.5, 2.5)), progress=False)
     torch.testing.assert_close(buffer.positions[0, :, 0], torch.full((8, 2), 0.5))
 
 
@@ -281,7 +283,7 @@ def test_way_points_lie_between_and_distances_start_at_nothing(
     learner, buffer, _ = explored
     goals = torch.tensor([[0.5, 2.5]])
     alone = one_of(learner.model, 0, "squared_l2")
-    found = plan(alone, SQUARES, goals, buffer.states(200, [generator(0), generator(1)])[0])
+    found = plan(alone, SQUARES, goals, buffer.visited(200, [generator(0), generator(1)])[0])
     start = int(SQUARES.at(np.array([[0.5, 0.5]]))[0])
     assert float(found.points[start, 0, 0]) > 1  # the way from the top left to the bottom left leads round the right
     here = alone.encode_state(torch.from_numpy(SQUARES.centres).float()[None])[0]

@@ -7,13 +7,21 @@ import pytest
 import torch
 
 from ucl.maze import geometry, layouts
-from ucl.maze.exploration.explorer import Exploring
+from ucl.maze.exploration.explorer import Exploring, explore
 from ucl.maze.exploration.learner import Learning
+from ucl.maze.exploration.replay import ReplayBuffer
 from ucl.maze.layouts import Layout
 from ucl.maze.models import MazeModel
-from ucl.maze.points.explorer import explore_points
-from ucl.maze.points.models import PointBuffer, PointLearner, PointModel
-from ucl.maze.points.walking import Controller, CriticPolicy, RandomPushes, collect_points, reach_goals
+from ucl.maze.points.models import PointLearner, PointModel
+from ucl.maze.points.walking import (
+    Controller,
+    CriticPolicy,
+    PointCollector,
+    RandomPushes,
+    collect_points,
+    reach_goals,
+    score_actions,
+)
 from ucl.maze.points.world import Points
 from ucl.runtime import generator
 
@@ -38,11 +46,11 @@ def randoms(count: int) -> list[np.random.Generator]:
     return [np.random.default_rng(seed) for seed in range(count)]
 
 
-def line(walks: int, steps: int, models: int = 2) -> PointBuffer:
+def line(walks: int, steps: int, models: int = 2) -> ReplayBuffer:
     """x tells the step, y the walk; velocities tell ten times the step, and the model."""
     model, walk, step = np.indices((models, walks, steps + 1)).astype(float)
     states = torch.from_numpy(np.stack([step, walk, 10 * step, model], axis=-1)).float()
-    return PointBuffer.of(states, states[:, :, :-1, 0] / 100)
+    return ReplayBuffer(states, states[:, :, :-1, 0] / 100)
 
 
 def test_pairs_of_states_with_their_velocity_and_later_places() -> None:
@@ -60,7 +68,7 @@ def test_a_buffer_keeps_the_latest_walks_with_their_velocities() -> None:
     kept = old.extended(new, 6)
     expected = torch.tensor([3.0, 4.0, 0.0, 1.0, 2.0, 3.0])
     assert torch.equal(kept.positions[0, :, 0, 1], expected)
-    assert torch.equal(kept.velocities[1, :, 2, 0], torch.full((6,), 20.0))
+    assert torch.equal(kept.states[1, :, 2, 2], torch.full((6,), 20.0))
 
 
 @pytest.mark.parametrize("critic", ["squared_l2", "mrn", "dot"])
@@ -68,13 +76,13 @@ def test_scores_of_actions_are_those_of_all_pairs(critic: str) -> None:
     model = PointModel([generator(s, 1) for s in range(2)], critic, 16, 6, velocities=2)
     states, goals = torch.rand(2, 5, 4) * 3, torch.rand(2, 5, 2) * 3
     angles = torch.linspace(-3, 3, 4)
-    found = model.score_actions(states, angles, goals)
+    found = score_actions(model, states, angles, goals)
     encoded = model.encode_actions(states, angles.expand(2, 5, -1))
     for number in range(5):
         pairs = model.critic_future(encoded[:, number], model.encode_state(goals[:, number : number + 1]))
         torch.testing.assert_close(found[:, number], pairs[..., 0], rtol=1e-4, atol=1e-4)
     faster = torch.cat([states[..., :2], states[..., 2:] + 1], dim=-1)
-    assert not torch.allclose(found, model.score_actions(faster, angles, goals))
+    assert not torch.allclose(found, score_actions(model, faster, angles, goals))
 
 
 def test_without_velocities_the_model_is_the_maze_model() -> None:
@@ -114,7 +122,7 @@ def test_random_walks_are_kept_state_by_state() -> None:
         for _ in range(3):
             states = umaze.step(states, np.stack([np.cos(angles), np.sin(angles)], axis=-1))
         np.testing.assert_allclose(walked.positions[1, :, decision + 1], states[:, :2], atol=1e-5)
-        np.testing.assert_allclose(walked.velocities[1, :, decision + 1], states[:, 2:], atol=1e-4)
+        np.testing.assert_allclose(walked.states[1, :, decision + 1, 2:], states[:, 2:], atol=1e-4)
 
 
 def test_the_controller_reaches_every_cell_from_every_cell() -> None:
@@ -135,7 +143,8 @@ def test_agents_learn_to_go_round_a_corner() -> None:
     recipe = Learning(critic="squared_l2", dimension=8, width=32, batch=96, learning_rate=0.01, discount=0.9)
     learner = PointLearner(recipe, ["info_nce_penalised"] * 2, range(2), corner.velocities, plan.rounds * plan.steps)
     told: list[tuple[int, int]] = []
-    explore_points(corner, learner, plan, 5, lambda number, taken, *_: told.append((number, taken)), progress=False)
+    collector = PointCollector(corner, repeat=5)
+    explore(collector, learner, plan, lambda number, taken, *_: told.append((number, taken)), progress=False)
     assert told == [(1, 3840), (2, 7680), (3, 11520)]
     random = np.random.default_rng(1)
     ends = np.tile([0, len(corner.layout.cells) - 1], 10)

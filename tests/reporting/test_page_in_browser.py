@@ -19,6 +19,10 @@ return [...document.body.querySelectorAll('*')].filter(e => !inside(e) || e.matc
   .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
   .map(e => e.tagName + ' ' + e.className + ' ' + e.textContent.trim().slice(0, 60));
 """
+STICKING_OUT = """
+return [...document.querySelectorAll('.claim img')].filter(i =>
+  i.getBoundingClientRect().right > i.closest('.claim').getBoundingClientRect().right + .5).map(i => i.alt);
+"""
 CONTRAST = """
 const rgb = c => c.match(/[\\d.]+/g).map(Number);
 const linear = v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
@@ -60,6 +64,7 @@ def test_nothing_is_wider_than_the_page_and_nothing_fails(browser: webdriver.Chr
     show(browser, width)
     assert browser.execute_script("return document.documentElement.clientWidth") == width
     assert browser.execute_script(WIDER) == []
+    assert browser.execute_script(STICKING_OUT) == []  # thumbnails, each within its claim
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 

@@ -3,12 +3,16 @@
 import re
 import subprocess
 import sys
+from base64 import b64decode
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from jinja2 import UndefinedError
 from PIL import Image
+from PIL.ImageSequence import Iterator
 
 from ucl.files import write_json, write_text
 from ucl.reporting import templates
@@ -58,8 +62,32 @@ def test_numbers_tables_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert '<h2 id="a-demo-plain">' in page
     assert re.search(r"<td[^>]*>one</td>", page)
     figures = re.findall(r'id="(small|large)" src="(data:image/[a-z+]+)', page)
-    assert figures == [("small", "data:image/svg+xml"), ("large", "data:image/png")]
+    assert figures == [("small", "data:image/svg+xml"), ("large", "data:image/webp")]
     assert "http" not in re.sub(r"data:[^\"]+|http://www.w3.org/2000/svg", "", page)  # refers to nothing outside itself
+
+
+def test_pictures_and_animations_on_the_page_are_the_files_pixel_for_pixel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = prepare(
+        tmp_path, "## a demo: plain\n\n{{ figure('large', 'A') }}\n\n![B](figures/moves.gif)", monkeypatch
+    )
+    noise = np.random.default_rng(0).integers(256, size=(3, 20, 30, 3), dtype=np.uint8)
+    first, *others = [Image.fromarray(frame).quantize(48) for frame in noise]
+    first.save(tmp_path / "reports/figures/large.png")
+    first.save(tmp_path / "reports/figures/moves.gif", save_all=True, append_images=others, duration=[90, 20, 350])
+    render(**arguments)  # type: ignore[arg-type]
+    page = (tmp_path / "reports/index.html").read_text()
+    for name, count in (("large.png", 1), ("moves.gif", 3)):
+        found = re.search(rf'id="{name[:5]}" src="data:image/webp;base64,([^"]+)"', page)
+        assert found is not None
+        file = (tmp_path / "reports/figures" / name).read_bytes()
+        shown, expected = (
+            [(frame.convert("RGB").tobytes(), frame.info.get("duration", 0)) for frame in Iterator(Image.open(content))]
+            for content in (BytesIO(b64decode(found[1])), BytesIO(file))
+        )
+        assert len(shown) == count
+        assert shown == expected
 
 
 def test_claims_come_first_with_verdict_number_and_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

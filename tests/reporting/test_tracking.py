@@ -53,7 +53,7 @@ def test_runs_arrive_whole_and_only_once(folder: Path, monkeypatch: pytest.Monke
     (folder / "tables/t.csv").write_text("a,b\n1,2\n")
     runs = [a_run("x"), a_run("y", params={"synthetic.seeds": 3, "critic": "l2"})]
     write_runs("synthetic", runs, ["tables/t.csv"], "runs.json", "What it is.")
-    name, about, (report, *read) = read_runs("runs.json")
+    name, about, (*read, report) = read_runs("runs.json")
     assert (name, about) == ("synthetic", "What it is.")
     assert [replace(run, tags={"rule": run.tags["rule"]}) for run in read] == runs
     assert report.params == {"synthetic.seeds": 3}
@@ -64,7 +64,7 @@ def test_runs_arrive_whole_and_only_once(folder: Path, monkeypatch: pytest.Monke
     experiment = client.get_experiment_by_name("ucl/synthetic")
     assert experiment is not None
     logged = client.search_runs([experiment.experiment_id])
-    assert sorted(run.info.run_name for run in logged) == ["report", "x", "y"]
+    assert [run.info.run_name for run in logged] == ["x", "y", "report"]  # newest first, as the UI lists them
     x = next(run for run in logged if run.info.run_name == "x")
     assert x.data.params == {"synthetic.seeds": "3", "synthetic.dims.a": "32"}
     assert x.data.tags["rule"] == "score_synthetic"

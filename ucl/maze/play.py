@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ucl.errors import InputError
 from ucl.maze import geometry
-from ucl.maze.exploration.explorer import Exploring, explore, learner_for
+from ucl.maze.exploration.explorer import Exploring, MazeCollector, explore, learner_for
 from ucl.maze.exploration.learner import Learning
 from ucl.maze.exploration.words import learn_words
 from ucl.maze.language import Grammar
@@ -104,7 +104,7 @@ class Agents:
         """An agent that finds its own way, then hears words of annotated states; and states of its own walks."""
         steps = QUICK_ROUNDS.rounds * QUICK_ROUNDS.steps
         learner = learner_for(QUICK_CRITIC, [OBJECTIVE], [0], len(self.tokenizer), steps)
-        lived = explore(self.squares, learner, QUICK_ROUNDS, progress=progress)
+        lived = explore(MazeCollector(self.squares), learner, QUICK_ROUNDS, progress=progress)
         said = annotated_states(self.layout, STATES, random)
         annotations = Annotations.of(said.positions, said.texts, self.tokenizer)
         learn_words(learner, lived, annotations, WORD_STEPS, progress=progress)

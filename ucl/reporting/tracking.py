@@ -72,15 +72,14 @@ def write_runs(
 ) -> None:
     """Describe the runs of `ucl/<experiment>` in a file, and one more, `report`, that holds the artifacts.
 
-    `about` says what the experiment is. Every run says what tells it from the others. The report, which has no metrics,
-    is logged first, so that MLflow, which lists the newest first, shows it last.
+    `about` says what the experiment is. Every run says what tells it from the others.
     """
     digests = hashlib.sha256("".join(run.digest for run in runs).encode()).hexdigest()
     first = runs[0].params if runs else {}
     shared = {key: value for key, value in first.items() if all(run.params.get(key) == value for run in runs)}
     report = Run("report", shared, {}, {"runs.sha256": digests, NOTE: "Figures, tables and metrics."}, list(artifacts))
     told = [replace(run, tags={NOTE: _told_apart(run, shared), **run.tags}) for run in runs]
-    write_json({"experiment": experiment, "about": about, "runs": [asdict(run) for run in (report, *told)]}, path)
+    write_json({"experiment": experiment, "about": about, "runs": [asdict(run) for run in (*told, report)]}, path)
 
 
 def _told_apart(run: Run, shared: Mapping[str, Any]) -> str:
@@ -120,7 +119,7 @@ def log_runs(path: str | Path, receipt: str | Path, progress: bool = True) -> bo
             experiment = _experiment(client, f"ucl/{name}", about)
             tags = source | describe_code()
             bar = tqdm(runs, "log to MLflow", disable=not progress)
-            logged = {run.name: _log(client, experiment, run, tags, made) for run in bar}
+            logged = {run.name: _log(client, experiment, run, tags, made - age) for age, run in enumerate(bar)}
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         print(f"MLflow at {uri} cannot be reached ({reason}); later: ucl track {path}", file=sys.stderr)
@@ -134,6 +133,8 @@ def _log(client: Any, experiment: str, run: Run, tags: Mapping[str, str], made: 
     """Log one run and return its id; a run that is there and complete is left alone.
 
     It begins and ends when its numbers were `made`, in milliseconds: how long logging takes says nothing of the work.
+    Each run of a file is given a millisecond less than the one before, since MLflow lists the newest first: so they
+    stand in the file's order, and the report, which has no metrics, last.
     """
     for known in client.search_runs([experiment], f"tags.`{DIGEST}` = '{run.digest}'"):
         if COMPLETE in known.data.tags:

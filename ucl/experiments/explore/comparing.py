@@ -9,7 +9,7 @@ import torch
 
 from ucl.experiments.explore.training import World, agents, exploring
 from ucl.maze.exploration.distances import successor_distances, violations
-from ucl.maze.exploration.explorer import explore
+from ucl.maze.exploration.explorer import MazeCollector, explore
 from ucl.maze.models import MazeModel
 from ucl.maze.walks import uniform_positions
 
@@ -24,7 +24,7 @@ def compare(
     world = World(chosen["maze"], section)
     plan = exploring(section, rounds=chosen["rounds"])
     learner = agents(section, world.maze, plan.rounds * plan.steps, critic=critic, objectives=chosen["objectives"])
-    explore(world.squares, learner, plan, progress=progress)
+    explore(MazeCollector(world.squares), learner, plan, progress=progress)
     measured = _measured(world, learner.model, learner.seeds, chosen["places"])
     return measured.assign(critic=critic, objective=learner.objectives)
 

@@ -10,12 +10,13 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 
-from ucl.maze.exploration.explorer import Exploring
+from ucl.maze.exploration.explorer import Exploring, explore
 from ucl.maze.exploration.learner import Learning
 from ucl.maze.exploration.reaching import coverage
-from ucl.maze.points.explorer import explore_points
-from ucl.maze.points.models import PointBuffer, PointLearner, PointModel
-from ucl.maze.points.walking import Controller, CriticPolicy, Policy, RandomPushes, reach_goals
+from ucl.maze.exploration.replay import ReplayBuffer
+from ucl.maze.models import MazeModel
+from ucl.maze.points.models import PointLearner
+from ucl.maze.points.walking import Controller, CriticPolicy, PointCollector, Policy, RandomPushes, reach_goals
 from ucl.maze.points.world import Points
 from ucl.maze.state_grid import Squares
 
@@ -62,7 +63,7 @@ def explore_environment(
     learner = _learner(points, section, plan.rounds * plan.steps)
     goals, parts, clock = torch.from_numpy(test.goals).float(), [], [0.0, process_time()]
 
-    def on_round(number: int, taken: int, model: PointModel, buffer: PointBuffer) -> None:
+    def on_round(number: int, taken: int, model: MazeModel, buffer: ReplayBuffer) -> None:
         clock[0] += process_time() - clock[1]
         policy = CriticPolicy(model, goals, section["acting"], test.randoms, chosen["repeat"])
         covered = pd.Series(coverage(squares, buffer.positions), test.seeds, name="coverage")
@@ -70,7 +71,7 @@ def explore_environment(
         parts.append(scores.assign(method="explored", round=number, env_steps=taken, seconds=clock[0]))
         clock[1] = process_time()
 
-    explore_points(points, learner, plan, chosen["repeat"], on_round, progress=progress)
+    explore(PointCollector(points, chosen["repeat"]), learner, plan, on_round, progress=progress)
     return pd.concat([*parts, walk_references(test, chosen["repeat"])], ignore_index=True)
 
 

@@ -14,7 +14,7 @@ from ucl.maze import geometry, layouts
 from ucl.maze.distilled import distilled_tables
 from ucl.maze.example import MAZE
 from ucl.maze.exploration.collecting import goal_chances
-from ucl.maze.exploration.explorer import Goals, explore, free_goals, one_goal, visited_goals
+from ucl.maze.exploration.explorer import Goals, MazeCollector, explore, free_goals, one_goal, visited_goals
 from ucl.maze.exploration.identity import check_identity
 from ucl.maze.exploration.planner import Plan, agreement, one_of, plan
 from ucl.maze.exploration.reaching import coverage, score_reaching
@@ -36,8 +36,6 @@ __all__ = ["follow_words", "identities", "interpolate", "seek"]
 STATES = 4000  # visited states that the closed form is checked against
 MOST = 6  # way-points that are drawn
 
-COLLECTORS: dict[str, Goals | None] = {"visited": visited_goals, "free": free_goals, "random_walk": None}
-
 
 def seek(section: Mapping[str, Any], *, progress: bool = True) -> pd.DataFrame:
     """All episodes from one corner: who sees how much, and who first comes to the far goal.
@@ -47,7 +45,12 @@ def seek(section: Mapping[str, Any], *, progress: bool = True) -> pd.DataFrame:
     """
     chosen = section["seeking"]
     world = World(chosen["maze"], section)
-    collectors = {"one_goal": one_goal(tuple(chosen["goal"])), **COLLECTORS}
+    collectors: dict[str, Goals | None] = {
+        "one_goal": one_goal(tuple(chosen["goal"])),
+        "visited": visited_goals,
+        "free": free_goals(world.squares),
+        "random_walk": None,
+    }
     return pd.concat([_sought(world, name, goals, progress) for name, goals in collectors.items()], ignore_index=True)
 
 
@@ -65,7 +68,8 @@ def _sought(world: World, name: str, goals: Goals | None, progress: bool) -> pd.
         parts.append(pd.DataFrame({"seed": seeds, "round": number, "env_steps": taken, "coverage": covered}))
 
     start = geometry.place(world.squares.layout, np.array([chosen["start"]]))[0]
-    explore(world.squares, learner, plan, on_round, goals, (float(start[0]), float(start[1])), progress=progress)
+    collector = MazeCollector(world.squares, (float(start[0]), float(start[1])))
+    explore(collector, learner, plan, on_round, goals, progress=progress)
     table = pd.concat(parts, ignore_index=True)
     return table.assign(collector=name, arrival=table["seed"].map(dict(zip(seeds, arrival, strict=True))))
 
@@ -104,7 +108,7 @@ def identities(section: Mapping[str, Any], *, progress: bool = True) -> pd.DataF
         found = check_identity(squares, chances[0], plan.episode_steps, learner.learning, seed=number, **own)
         rows.append(pd.DataFrame([{"round": number, "env_steps": taken, **vars(found)}]))
 
-    explore(squares, learner, plan, on_round, progress=progress)
+    explore(MazeCollector(squares), learner, plan, on_round, progress=progress)
     return pd.concat(rows, ignore_index=True)
 
 
@@ -122,8 +126,8 @@ def interpolate(
     for seed in world.seeds:
         alone, random = one_of(model, seed, world.section["critic"]), [generator(seed, 12)]
         mine = ReplayBuffer(experience.positions[seed : seed + 1], experience.angles[seed : seed + 1])
-        found = plan(alone, world.squares, goals, mine.states(size, random)[0])
-        apart = agreement(alone, starts, goals, mine.states(STATES, random)[0])
+        found = plan(alone, world.squares, goals, mine.visited(size, random)[0])
+        apart = agreement(alone, starts, goals, mine.visited(STATES, random)[0])
         for method, scores in (("straight", found.straight), ("way_points", found.planned)):
             policy = TablePolicy(world.squares, scores / world.section["acting"], sample=True)
             scored = score_reaching(test, policy, world.limit, seed)

@@ -13,7 +13,7 @@ import torch
 
 from ucl.maze import layouts
 from ucl.maze.exploration.collecting import goal_scores
-from ucl.maze.exploration.explorer import Exploring, explore, learner_for
+from ucl.maze.exploration.explorer import Exploring, MazeCollector, explore, learner_for
 from ucl.maze.exploration.learner import Learner, Learning
 from ucl.maze.exploration.reaching import (
     Reaching,
@@ -126,7 +126,7 @@ def teach_itself(world: World, *, progress: bool = True) -> tuple[Learner, Repla
         visits.append(pd.DataFrame({"round": number, "square": range(len(seen)), "visits": seen}))
         clock.go()
 
-    buffer = explore(world.squares, learner, plan, on_round, progress=progress)
+    buffer = explore(MazeCollector(world.squares), learner, plan, on_round, progress=progress)
     kept = ReplayBuffer(buffer.positions[:, -KEPT:].clone(), buffer.angles[:, -KEPT:].clone())
     return learner, kept, pd.concat(parts, ignore_index=True), pd.concat(visits, ignore_index=True)
 

@@ -73,7 +73,6 @@ def learning_curves(
 ) -> dict[tuple[str, str, str], dict[str, list[list[float]]]]:
     """`{(protocol, critic, method): {metric: [[epoch, value], ...]}}`: means and standard deviations over seeds."""
     curves: dict[tuple[str, str, str], dict[str, list[list[float]]]] = {}
-    last = int(epochs["epoch"].max())
     for (protocol, critic, method), rows in epochs.groupby(["protocol", "critic", "method"], sort=False):
         by_epoch = rows.groupby("epoch")["recall_at_1"].agg(["mean", "std"]).fillna(0.0).reset_index()
         curves[str(protocol), str(critic), str(method)] = {
@@ -83,7 +82,7 @@ def learning_curves(
     for row in tabulate_candidates(candidates).to_dict("records"):
         metrics = curves[row["protocol"], row["critic"], row["method"]]
         for name in ("recall_at_1", "recall_at_5", "recall_at_10", "median_rank", "log_ratio_error"):
-            metrics[f"last_epoch/{row['direction']}/{name}"] = [[last, row[name]]]
+            metrics[f"last_epoch/{row['direction']}/{name}"] = [[0, row[name]]]  # at 0 MLflow draws a bar
     return curves
 
 

@@ -1,11 +1,13 @@
-"""Rounds of walking and learning, all models of a maze stacked: a file to read from top to bottom.
+"""Rounds of walking and learning, all models stacked: a file to read from top to bottom.
 
 A round walks every model's episodes, at first at random and from then on by the softmax of its own critic towards
-goals drawn from rho(g), and trains the critics on all that is in the replay buffers.
+goals drawn from rho(g), and trains the critics on all that is in the replay buffers. Where agents walk is a
+`Collector`'s matter: in our mazes here, in environments of others `ucl.maze.points.walking`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,10 +23,13 @@ from ucl.maze.state_grid import Squares
 from ucl.maze.walks import uniform_positions
 from ucl.runtime import generator
 
-__all__ = ["Exploring", "Goals", "explore", "free_goals", "learner_for", "one_goal", "visited_goals"]
+__all__ = [
+    "Collector", "Exploring", "Goals", "MazeCollector", "explore", "free_goals", "learner_for", "one_goal",
+    "visited_goals",
+]  # fmt: skip
 
 # rho(g): goals of every model, from its experience so far, its generator, and how many.
-Goals = Callable[[Squares, ReplayBuffer, Sequence[torch.Generator], int], Float[Tensor, "s goals 2"]]
+Goals = Callable[[ReplayBuffer, Sequence[torch.Generator], int], Float[Tensor, "s goals 2"]]
 OnRound = Callable[[int, int, MazeModel, ReplayBuffer], None]
 
 
@@ -34,80 +39,110 @@ class Exploring:
 
     rounds: int
     episodes: int  # per model and round
-    episode_steps: int
+    episode_steps: int  # actions of an episode
     goals: int  # drawn per model and round; episodes share them
     temperature: float  # of the softmax over directions while exploring
     capacity: int  # episodes that a model's buffer holds
     steps: int  # of training per round
 
 
-def visited_goals(
-    squares: Squares, buffer: ReplayBuffer, randoms: Sequence[torch.Generator], count: int
-) -> Float[Tensor, "s goals 2"]:
-    """rho(g): the states that a model visited, evenly."""
-    return buffer.states(count, randoms)
+@runtime_checkable
+class Collector(Protocol):
+    """Where and how agents walk."""
+
+    @property
+    def repeat(self) -> int:
+        """Environment steps for which an action is kept."""
+        ...
+
+    def collect(
+        self,
+        model: MazeModel,
+        goals: Float[Tensor, "s goals 2"] | None,
+        exploring: Exploring,
+        randoms: Sequence[np.random.Generator],
+    ) -> ReplayBuffer:
+        """The episodes of a round: each towards one of its model's goals, in turn; at random if there are none."""
+        ...
 
 
-def free_goals(
-    squares: Squares, buffer: ReplayBuffer, randoms: Sequence[torch.Generator], count: int
-) -> Float[Tensor, "s goals 2"]:
+@dataclass(frozen=True)
+class MazeCollector:
+    """Episodes that begin at `start`, or evenly in the free cells as the environment's do."""
+
+    squares: Squares
+    start: tuple[float, float] | None = None
+    repeat = 1
+
+    def collect(
+        self,
+        model: MazeModel,
+        goals: Float[Tensor, "s goals 2"] | None,
+        exploring: Exploring,
+        randoms: Sequence[np.random.Generator],
+    ) -> ReplayBuffer:
+        starts = self._starts(exploring.episodes, randoms)
+        if goals is None:
+            return collect(self.squares, starts, exploring.episode_steps, randoms)
+        chances = goal_chances(model, self.squares, goals, exploring.temperature)
+        turns = np.tile(np.arange(exploring.episodes) % goals.shape[1], (len(randoms), 1))
+        return collect(self.squares, starts, exploring.episode_steps, randoms, chances, turns)
+
+    def _starts(self, count: int, randoms: Sequence[np.random.Generator]) -> Float[np.ndarray, "s n 2"]:
+        if self.start is not None:
+            return np.tile(np.array(self.start), (len(randoms), count, 1))
+        return np.stack([uniform_positions(self.squares.layout, count, random) for random in randoms])
+
+
+def visited_goals(buffer: ReplayBuffer, randoms: Sequence[torch.Generator], count: int) -> Float[Tensor, "s goals 2"]:
+    """rho(g): the places that a model visited, evenly."""
+    return buffer.visited(count, randoms)
+
+
+def free_goals(squares: Squares) -> Goals:
     """rho(g): all free squares, evenly; a reference, since it shows agents the map."""
-    rows = torch.stack([torch.randint(len(squares.centres), (count,), generator=g) for g in randoms])
-    return torch.from_numpy(squares.centres).float()[rows]
+    centres = torch.from_numpy(squares.centres).float()
+
+    def goals(buffer: ReplayBuffer, randoms: Sequence[torch.Generator], count: int) -> Float[Tensor, "s goals 2"]:
+        return centres[torch.stack([torch.randint(len(centres), (count,), generator=g) for g in randoms])]
+
+    return goals
 
 
 def one_goal(place: tuple[float, float]) -> Goals:
     """rho(g): always the same goal."""
 
-    def goals(
-        squares: Squares, buffer: ReplayBuffer, randoms: Sequence[torch.Generator], count: int
-    ) -> Float[Tensor, "s goals 2"]:
+    def goals(buffer: ReplayBuffer, randoms: Sequence[torch.Generator], count: int) -> Float[Tensor, "s goals 2"]:
         return torch.tensor(place).expand(len(randoms), 1, 2)
 
     return goals
 
 
 def explore(
-    squares: Squares,
+    collector: Collector,
     learner: Learner,
     exploring: Exploring,
     on_round: OnRound = lambda *_: None,
     goals: Goals | None = visited_goals,
-    start: tuple[float, float] | None = None,
     *,
     progress: bool = True,
 ) -> ReplayBuffer:
     """Explore and learn; after each round call `on_round(round, environment steps per model, model, buffer)`.
 
-    Episodes begin at `start`, or evenly in the free cells as the environment's do. `goals` None walks at random in all
-    rounds.
+    `goals` None walks at random in all rounds.
     """
-    seeds = learner.seeds
-    walking = [np.random.default_rng([seed, 7]) for seed in seeds]
-    drawing = [generator(seed, 7) for seed in seeds]
+    walking = [np.random.default_rng([seed, 7]) for seed in learner.seeds]
+    drawing = [generator(seed, 7) for seed in learner.seeds]
+    steps = exploring.episodes * exploring.episode_steps * collector.repeat  # of the environment, in a round
     buffer: ReplayBuffer | None = None
     for number in trange(1, exploring.rounds + 1, desc="explore", unit="round", disable=not progress):
-        starts = _starts(squares, exploring.episodes, walking, start)
-        if buffer is None or goals is None:
-            walked = collect(squares, starts, exploring.episode_steps, walking)
-        else:
-            aims = goals(squares, buffer, drawing, exploring.goals)
-            chances = goal_chances(learner.model, squares, aims, exploring.temperature)
-            turns = np.tile(np.arange(exploring.episodes) % aims.shape[1], (len(seeds), 1))
-            walked = collect(squares, starts, exploring.episode_steps, walking, chances, turns)
+        aims = None if buffer is None or goals is None else goals(buffer, drawing, exploring.goals)
+        walked = collector.collect(learner.model, aims, exploring, walking)
         buffer = walked if buffer is None else buffer.extended(walked, exploring.capacity)
         learner.fit(buffer, exploring.steps)
-        on_round(number, number * exploring.episodes * exploring.episode_steps, learner.model, buffer)
+        on_round(number, number * steps, learner.model, buffer)
     assert buffer is not None
     return buffer
-
-
-def _starts(
-    squares: Squares, count: int, walking: Sequence[np.random.Generator], start: tuple[float, float] | None
-) -> Float[np.ndarray, "s n 2"]:
-    if start is not None:
-        return np.tile(np.array(start), (len(walking), count, 1))
-    return np.stack([uniform_positions(squares.layout, count, random) for random in walking])
 
 
 def learner_for(learning: Learning, objectives: Sequence[str], seeds: Sequence[int], words: int, steps: int) -> Learner:

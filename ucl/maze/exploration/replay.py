@@ -13,7 +13,7 @@ from ucl.maze.training import Futures
 
 __all__ = ["Experience", "ReplayBuffer", "Shared", "steps_ahead"]
 
-Pairs = tuple[Float[Tensor, "s n 2"], Float[Tensor, "s n"], Float[Tensor, "s n 2"]]
+Pairs = tuple[Float[Tensor, "s n state"], Float[Tensor, "s n"], Float[Tensor, "s n 2"]]
 
 
 @runtime_checkable
@@ -21,7 +21,7 @@ class Experience(Protocol):
     """Where S models, each with its own generator, draw positive pairs from."""
 
     def sample(self, count: int, discount: float, randoms: Sequence[torch.Generator]) -> Pairs:
-        """Positions, actions (radians), and states a geometric number of steps ahead."""
+        """States, actions (radians), and places a geometric number of steps ahead."""
         ...
 
 
@@ -39,19 +39,24 @@ class ReplayBuffer:
     A walk is cut off, it does not end: nothing is known of what would have followed. So a future state is drawn from
     those that were seen, with the geometric chances that these have among themselves (as contrastive RL codes do);
     taking the last state for all later ones, as for an oracle's walk that has arrived, would be wrong here.
+
+    A state is x and y, and behind them the velocities where points have any; the one that follows in a pair is a place.
     """
 
-    positions: Float[Tensor, "s n steps_and_1 2"]
+    states: Float[Tensor, "s n steps_and_1 state"]
     angles: Float[Tensor, "s n steps"]
+
+    @property
+    def positions(self) -> Float[Tensor, "s n steps_and_1 2"]:
+        """x and y alone."""
+        return self.states[..., :2]
 
     def extended(self, other: "ReplayBuffer", capacity: int) -> "ReplayBuffer":
         """With the walks of another buffer behind its own; only the latest `capacity` of each model are kept."""
-        positions = torch.cat([self.positions, other.positions], dim=1)[:, -capacity:]
-        return ReplayBuffer(positions, torch.cat([self.angles, other.angles], dim=1)[:, -capacity:])
+        states = torch.cat([self.states, other.states], dim=1)[:, -capacity:]
+        return ReplayBuffer(states, torch.cat([self.angles, other.angles], dim=1)[:, -capacity:])
 
-    def sample(
-        self, count: int, discount: float, randoms: Sequence[torch.Generator]
-    ) -> tuple[Float[Tensor, "s n state"], Float[Tensor, "s n"], Float[Tensor, "s n 2"]]:
+    def sample(self, count: int, discount: float, randoms: Sequence[torch.Generator]) -> Pairs:
         """Transitions drawn evenly from all of each model's, and states ahead within the same walk."""
         walks = self.angles.shape[1]
         uniform = torch.stack([torch.rand(3, count, generator=g, dtype=torch.float64) for g in randoms])
@@ -71,10 +76,10 @@ class ReplayBuffer:
         models, _, steps = self.angles.shape
         model, time = torch.arange(models)[:, None], (when * steps).long()
         later = time + steps_ahead(ahead, steps - time, discount)
-        return self.positions[model, walk, time], self.angles[model, walk, time], self.positions[model, walk, later]
+        return self.states[model, walk, time], self.angles[model, walk, time], self.positions[model, walk, later]
 
-    def states(self, count: int, randoms: Sequence[torch.Generator]) -> Float[Tensor, "s count 2"]:
-        """States drawn evenly from all that each model visited."""
+    def visited(self, count: int, randoms: Sequence[torch.Generator]) -> Float[Tensor, "s count 2"]:
+        """Places drawn evenly from all that each model visited."""
         visited = self.positions.flatten(1, 2)
         rows = [torch.randint(visited.shape[1], (count,), generator=g) for g in randoms]
         return torch.stack([mine[chosen] for mine, chosen in zip(visited, rows, strict=True)])

@@ -1,6 +1,8 @@
 """Points that act: at random, by their critics towards a goal, or by a controller that is shown the map."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -9,13 +11,18 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ucl.maze import geometry
+from ucl.maze.exploration.explorer import Exploring
+from ucl.maze.exploration.replay import ReplayBuffer
 from ucl.maze.geometry import DIRECTIONS
+from ucl.maze.models import MazeModel
 from ucl.maze.planning import Hops
-from ucl.maze.points.models import PointBuffer, PointModel
 from ucl.maze.points.world import Points
 from ucl.maze.policies import pick
 
-__all__ = ["Controller", "CriticPolicy", "Policy", "RandomPushes", "collect_points", "reach_goals"]
+__all__ = [
+    "Controller", "CriticPolicy", "PointCollector", "Policy", "RandomPushes", "collect_points", "reach_goals",
+    "score_actions",
+]  # fmt: skip
 
 PULL = 10.0  # of a controller, per cell to go: as in D4RL's
 
@@ -31,45 +38,48 @@ class Policy(Protocol):
         ...
 
 
-class RandomPushes:
-    """Any of the directions, evenly, with full force."""
+class Pushes(ABC):
+    """Full force in one of the directions."""
 
     def __init__(self, randoms: Sequence[np.random.Generator], repeat: int) -> None:
         self.randoms, self.repeat = randoms, repeat
 
+    @abstractmethod
     def choose(self, states: Float[np.ndarray, "s n state"]) -> Float[np.ndarray, "s n"]:
         """Angles."""
-        return np.stack([random.choice(DIRECTIONS, size=states.shape[1]) for random in self.randoms])
 
     def act(self, states: Float[np.ndarray, "s n state"]) -> Float[np.ndarray, "s n 2"]:
         return pushes(self.choose(states))
 
 
-class CriticPolicy:
-    """The softmax of every model's f((s, a), g) / temperature over the directions, with full force."""
+class RandomPushes(Pushes):
+    """Any of the directions, evenly."""
+
+    def choose(self, states: Float[np.ndarray, "s n state"]) -> Float[np.ndarray, "s n"]:
+        return np.stack([random.choice(DIRECTIONS, size=states.shape[1]) for random in self.randoms])
+
+
+class CriticPolicy(Pushes):
+    """The softmax of every model's f((s, a), g) / temperature over the directions; each point has its goal."""
 
     def __init__(
         self,
-        model: PointModel,
+        model: MazeModel,
         goals: Float[Tensor, "s n 2"],
         temperature: float,
         randoms: Sequence[np.random.Generator],
         repeat: int,
     ) -> None:
+        super().__init__(randoms, repeat)
         self.model, self.goals, self.temperature = model, goals, temperature
-        self.randoms, self.repeat = randoms, repeat
         self.directions = torch.from_numpy(DIRECTIONS).float()
 
     @torch.no_grad()
     def choose(self, states: Float[np.ndarray, "s n state"]) -> Float[np.ndarray, "s n"]:
-        """Angles."""
-        scores = self.model.score_actions(torch.from_numpy(states).float(), self.directions, self.goals)
+        scores = score_actions(self.model, torch.from_numpy(states).float(), self.directions, self.goals)
         cumulative = (scores / self.temperature).softmax(-1).cumsum(-1).flatten(0, 1).numpy()
         uniform = np.concatenate([random.random(states.shape[1]) for random in self.randoms])
         return DIRECTIONS[pick(cumulative, uniform)].reshape(states.shape[:2])
-
-    def act(self, states: Float[np.ndarray, "s n state"]) -> Float[np.ndarray, "s n 2"]:
-        return pushes(self.choose(states))
 
 
 class Controller:
@@ -105,9 +115,41 @@ def pushes(angles: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n 2"]:
     return np.stack([np.cos(angles), np.sin(angles)], axis=-1)
 
 
+def score_actions(
+    model: MazeModel, states: Float[Tensor, "s n state"], angles: Float[Tensor, " k"], goals: Float[Tensor, "s n 2"]
+) -> Float[Tensor, "s n k"]:
+    """f((s, a), g) of every action in each state towards that state's own goal."""
+    taken = model.encode_actions(states, angles.expand(*states.shape[:2], -1))
+    aims = model.encode_state(goals)
+    each = model.critic_type(model.log_scale[:, 0, None].exp().expand(-1, aims.shape[1]))
+    return each(taken, aims[:, :, None])[..., 0]
+
+
+@dataclass(frozen=True)
+class PointCollector:
+    """Episodes of points, for `ucl.maze.exploration.explorer.explore`: they begin at rest, anywhere in the maze."""
+
+    points: Points
+    repeat: int
+
+    def collect(
+        self,
+        model: MazeModel,
+        goals: Float[Tensor, "s goals 2"] | None,
+        exploring: Exploring,
+        randoms: Sequence[np.random.Generator],
+    ) -> ReplayBuffer:
+        starts = np.stack([self.points.starts(exploring.episodes, random) for random in randoms])
+        policy: Pushes = RandomPushes(randoms, self.repeat)
+        if goals is not None:
+            aims = goals[:, torch.arange(exploring.episodes) % goals.shape[1]]
+            policy = CriticPolicy(model, aims, exploring.temperature, randoms, self.repeat)
+        return collect_points(self.points, starts, exploring.episode_steps, policy)
+
+
 def collect_points(
-    points: Points, starts: Float[np.ndarray, "s n state"], decisions: int, policy: RandomPushes | CriticPolicy
-) -> PointBuffer:
+    points: Points, starts: Float[np.ndarray, "s n state"], decisions: int, policy: Pushes
+) -> ReplayBuffer:
     """Walk n episodes of every model; states are kept at every decision."""
     states, track, taken = starts, [starts], []
     for _ in range(decisions):
@@ -118,7 +160,7 @@ def collect_points(
         states = flat.reshape(states.shape)
         track.append(states)
     walked, angles = (torch.from_numpy(np.stack(parts, axis=2)).float() for parts in (track, taken))
-    return PointBuffer.of(walked, angles)
+    return ReplayBuffer(walked, angles)
 
 
 def reach_goals(
