@@ -79,8 +79,7 @@ def score(
         if number is not None:
             extra = outputs.packed(ids)
             with outputs.telling(out):
-                wanted = bool(errors)
-                recomputed = score_part(bridge, *rows, temporary, errors=wanted, extra=extra, progress=progress)
+                recomputed = score_part(bridge, *rows, temporary, errors=errors is True, extra=extra, progress=progress)
         else:
             result = bridge.score(*rows, progress=progress)
             outputs.write([result], n, temporary, out, ids, errors=errors is not False, reliable=reliable)
