@@ -1,12 +1,14 @@
 """A store on disk that is brought up to date with a folder or a file of texts: only what it lacks is embedded."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import torch
+from filelock import FileLock, Timeout
 
 from ucl.errors import InputError
 from ucl.files import write_text
@@ -45,11 +47,33 @@ def update_store(encoder: Encoder, collection: Collection, model: str, out: Path
     Rows that are there stay, unless their file has another size or time of change; rows of files that are gone go.
     What a run that was stopped has finished (`parts_of`) is not embedded again. What cannot be read is listed in
     `failures_of(out)` and tried again the next time. Raises InputError, and leaves `out` as it is, where nothing could
-    be read, or where `out` is of another model or another folder.
+    be read, where `out` is of another model or another folder, or where another run is writing it.
     """
+    with _alone(out):  # first: a place that cannot be written to is told at once
+        return _update(encoder, collection, model, out, progress)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Two runs would share a folder of finished parts, and the first to end would delete the other's."""
+    parts_of(out).mkdir(parents=True, exist_ok=True)
+    lock = FileLock(parts_of(out) / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"{out} is being written by another run: wait for its end, or name another file") from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+        with suppress(OSError):  # what was finished stays
+            parts_of(out).rmdir()
+
+
+def _update(encoder: Encoder, collection: Collection, model: str, out: Path, progress: bool) -> Update:
     states = collection.states()
     kept = _kept(encoder.info, collection, states, out)
-    parts_of(out).mkdir(parents=True, exist_ok=True)  # first: a place that cannot be written to is told at once
     known = set(kept.ids)
     todo = {name: item for name, item in collection.items.items() if name not in known}
     fresh, failures = Store(encoder.info, [], kept.embeddings[:0]), pd.DataFrame(columns=FAILURES)
