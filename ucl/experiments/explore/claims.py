@@ -90,7 +90,7 @@ def _properties(table: pd.DataFrame) -> list[Claim]:
     for name, figure in figures.items():
         own = table[table["property"] == name]
         yes = int((own.answer == YES).sum())
-        holds = None if (own.answer == NEITHER).all() else yes == len(own)
+        holds = None if (own.answer == NEITHER).all() else yes == len(own) and name not in ELSEWHERE
         number = f"yes in {yes} of {len(own)} comparisons"
         claim, note = f"{name[0].upper()}{name[1:]}.", ELSEWHERE.get(name, "")
         found.append(Claim(SLIDES, claim, verdict(holds, yes > 0), number, figure, note, new=True))
