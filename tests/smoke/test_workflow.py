@@ -43,7 +43,7 @@ def command(folder: Path, *arguments: str, snakemake: Sequence[str] = SNAKEMAKE)
 
 def environment(checkout: Path) -> dict[str, str]:
     inherited = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    path = os.pathsep.join([str(checkout), str(Path(__file__).parent)])  # for `warm`
+    path = os.pathsep.join([str(checkout), str(checkout / "workflow/plugins")])  # for `warm`
     return inherited | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
 
 

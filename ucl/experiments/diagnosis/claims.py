@@ -33,7 +33,7 @@ def claims(metrics: Mapping[str, Any], params: Mapping[str, Any], csv: Callable[
             "diagnosis",
             "It predicts the recall to be expected of each.",
             verdict(of_seeds(level, seeds)),
-            f"off by {predicted['mean_absolute_error']:.3f}; its intervals hold in {100 * predicted['coverage']:.0f} %",
+            f"off by {predicted['mean_absolute_error']:.3f}; its intervals hold in {100 * predicted['coverage']:.1f} %",
             "diagnosis_recall",
             new=True,
         ),
