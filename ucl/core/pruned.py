@@ -46,7 +46,8 @@ BLOCK = 2**21  # scores held at once
 class PrunedResult:
     """Scores [n, k], by how many nats each may be off at most (`bound` [n, k]), and what that took.
 
-    `samples` [n, k] is how many of the `bank_size` samples a score was summed from.
+    `samples` [n, k] is how many of the `bank_size` samples a score was summed from. `bound` is of the sums: an answer
+    in float32 is rounded besides, by up to 6e-8 of the score.
     """
 
     scores: Any

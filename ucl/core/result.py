@@ -128,7 +128,7 @@ class BridgeResult:
 
         NaN for a bank of one distinct sample, which says nothing about its own spread. Where it is so small a part of
         the sums it comes from that their rounding would show, it is summed over the bank again, sample by sample; a
-        loaded or merged result, which has no bank, has NaN there.
+        loaded or merged result, which has no bank, has NaN there. An error below 1e-14 is float64's own rounding.
         """
         with torch.no_grad():
             samples = self.moments.weight**2 / self.moments.squared_weight
