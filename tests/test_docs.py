@@ -250,7 +250,7 @@ def test_the_page_on_the_diagnosis_says_what_was_measured() -> None:
     assert f"loses {sum(regrets) / len(regrets):.3f} of Recall@1" in page
     assert f"and {max(regrets):.3f} in the worst world" in page
     assert f"off by {metrics['predicted']['mean_absolute_error']:.3f} on average" in page
-    assert f"{metrics['predicted']['coverage']:.0%} of".replace("%", " %") in page
+    assert f"{metrics['predicted']['coverage']:.1%} of".replace("%", " %") in page
     assert read_json(DOCS.parent / "reports/headlines/diagnosis.json")["wrong_direct"] == 0
 
 

@@ -14,7 +14,7 @@ EXTRAS = {
     "maze": ("gymnasium", "minari", "h5py", "imageio", "pygame", "PIL", "matplotlib", "pandas"),
     "media": (
         "open_clip", "laion_clap", "transformers", "torchvision", "huggingface_hub", "librosa", "soundfile", "PIL",
-        "resvg_py", "pandas", "pydantic", "yaml",
+        "resvg_py", "filelock", "pandas", "pydantic", "yaml",
     ),
     "audioset": ("yt_dlp",),
     "pointmaze": ("gymnasium_robotics", "mujoco", "ogbench"),
