@@ -4,32 +4,18 @@ import numpy as np
 import pytest
 import torch
 from bridge_oracle import draw, similarity, truth
+from faults import AB, BC, refused, score
 
 from ucl import (
     Bank,
     Bridge,
-    BridgeResult,
     Cosine,
     Dot,
-    InputError,
     NegativeL2,
     NegativeSquaredL2,
     log_sum_exp_scores,
 )
 from ucl.core.fingerprint import ChangedError, Fingerprint, mixed_sum
-
-AB, BC = Cosine(100.0), Cosine(18.6)
-
-
-def score(bank: Bank, a: torch.Tensor, c: torch.Tensor, ab=AB, bc=BC) -> BridgeResult:
-    return Bridge(ab, bc, bank, normalize=False).score(a, c, progress=False)
-
-
-def refused(call, match: str) -> None:
-    with pytest.raises(InputError, match=match) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-
 
 # --- changes in place
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from bridge_oracle import draw
+from faults import AB, BC, refused, score
 from safetensors.torch import load_file, save_file
 
 from ucl import (
@@ -15,24 +16,11 @@ from ucl import (
     Candidates,
     Cosine,
     Dot,
-    InputError,
     NegativeL2,
     merge,
 )
 from ucl.core.precision import full_precision
 from ucl.files import read_json, write_json
-
-AB, BC = Cosine(100.0), Cosine(18.6)
-
-
-def score(bank: Bank, a: torch.Tensor, c: torch.Tensor, ab=AB, bc=BC) -> BridgeResult:
-    return Bridge(ab, bc, bank, normalize=False).score(a, c, progress=False)
-
-
-def refused(call, match: str) -> None:
-    with pytest.raises(InputError, match=match) as caught:
-        call()
-    assert "\n" not in str(caught.value)
 
 
 @pytest.fixture

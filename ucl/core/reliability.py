@@ -34,6 +34,7 @@ __all__ = [
     "EntryTrust",
     "FlatBankWarning",
     "ThinBankWarning",
+    "carried_by_all",
     "largest_weights",
     "reliable",
     "tail_length",
