@@ -51,11 +51,18 @@ def database(folder: Path) -> str:
 def test_runs_arrive_whole_and_only_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "tables").mkdir()
     (folder / "tables/t.csv").write_text("a,b\n1,2\n")
-    runs = [a_run("x"), a_run("y", params={"synthetic.seeds": 3, "critic": "l2"})]
-    write_runs("synthetic", runs, ["tables/t.csv"], "runs.json", "What it is.")
+    one_job = {"rule": "score_synthetic", "wildcards": "model=l2"}  # x is of all models
+    runs = [a_run("x"), a_run("y", params={"synthetic.seeds": 3, "critic": "l2"}, tags=one_job)]
+    jobs = {"score_synthetic": "results/benchmarks/synthetic/score_{model}.tsv"}
+    (folder / "results/benchmarks/synthetic").mkdir(parents=True)
+    for model, seconds in (("l2", 1.5), ("dot", 2.25), ("cosine", "0.5")):
+        table = f"s\th:m:s\tmax_rss\n{seconds}\t0:00:00\t-\n"
+        (folder / f"results/benchmarks/synthetic/score_{model}.tsv").write_text(table)
+    write_runs("synthetic", runs, ["tables/t.csv"], "runs.json", "What it is.", jobs)
     name, about, (*read, report) = read_runs("runs.json")
     assert (name, about) == ("synthetic", "What it is.")
-    assert [replace(run, tags={"rule": run.tags["rule"]}) for run in read] == runs
+    own = [{key: run.tags[key] for key in ("rule", "wildcards") if key in run.tags} for run in read]
+    assert [replace(run, tags=tags, benchmark=None) for run, tags in zip(read, own, strict=True)] == runs
     assert report.params == {"synthetic.seeds": 3}
     for commit in ("one", "another"):  # what has the same numbers and parameters is not logged for another commit
         monkeypatch.setattr(tracking, "describe_code", lambda commit=commit: {"mlflow.source.git.commit": commit})
@@ -69,7 +76,9 @@ def test_runs_arrive_whole_and_only_once(folder: Path, monkeypatch: pytest.Monke
     assert x.data.params == {"synthetic.seeds": "3", "synthetic.dims.a": "32"}
     assert x.data.tags["rule"] == "score_synthetic"
     assert x.info.status == "FINISHED"
-    assert x.info.end_time == x.info.start_time == int((folder / "runs.json").stat().st_mtime * 1000)
+    lasted = [run.info.end_time - run.info.start_time for run in logged]
+    assert lasted == [4250, 1500, 4250]  # as their jobs did, the report as all jobs
+    assert x.info.end_time == int((folder / "runs.json").stat().st_mtime * 1000)
     assert client.get_experiment(experiment.experiment_id).tags["mlflow.note.content"] == "What it is."
     assert x.data.tags["mlflow.note.content"] == "a 32"  # what tells it from the others
     assert x.data.tags["mlflow.source.name"] == "workflow/rules/synthetic.smk"

@@ -131,6 +131,7 @@ def test_runs_are_in_mlflow(finished: Path) -> None:
     for logged in configurations:
         assert logged.data.params["synthetic.dims.a"] == "32"
         assert {"mlflow.source.git.commit", "rule", "wildcards", "data.sha256"} <= set(logged.data.tags)
+        assert logged.info.end_time > logged.info.start_time  # it lasted as long as its job
         assert len(client.get_metric_history(logged.info.run_id, "epochs/recall_at_1")) == 2
     assert {a.path for a in client.list_artifacts(reports[0].info.run_id)} == {
         "tables",

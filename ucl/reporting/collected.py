@@ -39,11 +39,17 @@ def headline_of(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
 
 
 def write_collected(
-    experiment: str, collected: Collected, outputs: Mapping[str, Sequence[Path]], artifacts: Sequence[str], about: str
+    experiment: str,
+    collected: Collected,
+    outputs: Mapping[str, Sequence[Path]],
+    artifacts: Sequence[str],
+    about: str,
+    jobs: Mapping[str, str],
 ) -> None:
     """Write to `metrics`, `headline`, the folder of `tables`, `runs`, and an output for every frame.
 
-    `artifacts` are logged with the runs: all that the experiment shows, figures included. `about` is what it is.
+    `artifacts` are logged with the runs: all that the experiment shows, figures included. `about` is what it is,
+    `jobs` each rule's benchmark file.
     """
     write_json(collected.metrics, outputs["metrics"][0])
     write_json(collected.headline, outputs["headline"][0])
@@ -51,4 +57,4 @@ def write_collected(
         save_table(table, outputs["tables"][0].parent / stem)
     for name, frame in collected.frames.items():
         write_parquet(frame, outputs[name][0])
-    write_runs(experiment, collected.runs, artifacts, outputs["runs"][0], about)
+    write_runs(experiment, collected.runs, artifacts, outputs["runs"][0], about, jobs)

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from ucl.errors import InputError
 from ucl.files import read_json, write_json
 from ucl.reporting.database import ready
+from ucl.reporting.durations import benchmark_of, seconds_of
 
 __all__ = ["DEFAULT_URI", "Run", "describe_code", "flatten", "log_runs", "read_runs", "write_runs"]
 
@@ -38,11 +39,13 @@ class Run:
     metrics: dict[str, list[list[int | float]]]  # key -> [[step, value], ...]
     tags: dict[str, str] = field(default_factory=dict)
     artifacts: list[str] = field(default_factory=list)  # files, relative to the working directory
+    benchmark: str | None = None  # pattern of the files that say how long its jobs took
 
     @property
     def digest(self) -> str:
         """Names the numbers and parameters, so that a run is logged once, whatever the code's commit."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        numbers = {key: value for key, value in asdict(self).items() if key != "benchmark"}
+        return hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
 
 
 def flatten(section: Mapping[str, Any], prefix: str) -> dict[str, Any]:
@@ -68,17 +71,28 @@ def _git(*command: str) -> str:
 
 
 def write_runs(
-    experiment: str, runs: Sequence[Run], artifacts: Sequence[str], path: str | Path, about: str = ""
+    experiment: str,
+    runs: Sequence[Run],
+    artifacts: Sequence[str],
+    path: str | Path,
+    about: str = "",
+    jobs: Mapping[str, str] | None = None,
 ) -> None:
     """Describe the runs of `ucl/<experiment>` in a file, and one more, `report`, that holds the artifacts.
 
-    `about` says what the experiment is. Every run says what tells it from the others.
+    `about` says what the experiment is. Every run says what tells it from the others. `jobs`, the benchmark file of
+    every rule, tells where the time of a run's jobs stands; the report's is that of the whole experiment.
     """
+    jobs = jobs or {}
     digests = hashlib.sha256("".join(run.digest for run in runs).encode()).hexdigest()
     first = runs[0].params if runs else {}
     shared = {key: value for key, value in first.items() if all(run.params.get(key) == value for run in runs)}
-    report = Run("report", shared, {}, {"runs.sha256": digests, NOTE: "Figures, tables and metrics."}, list(artifacts))
-    told = [replace(run, tags={NOTE: _told_apart(run, shared), **run.tags}) for run in runs]
+    tags = {"runs.sha256": digests, NOTE: "Figures, tables and metrics."}
+    report = Run("report", shared, {}, tags, list(artifacts), f"results/benchmarks/{experiment}/**/*.tsv")
+    told = [
+        replace(run, tags={NOTE: _told_apart(run, shared), **run.tags}, benchmark=benchmark_of(run.tags, jobs))
+        for run in runs
+    ]
     write_json({"experiment": experiment, "about": about, "runs": [asdict(run) for run in (*told, report)]}, path)
 
 
@@ -118,8 +132,13 @@ def log_runs(path: str | Path, receipt: str | Path, progress: bool = True) -> bo
             client = MlflowClient(uri)
             experiment = _experiment(client, f"ucl/{name}", about)
             tags = source | describe_code()
-            bar = tqdm(runs, "log to MLflow", disable=not progress)
-            logged = {run.name: _log(client, experiment, run, tags, made - age) for age, run in enumerate(bar)}
+            took = [int(1000 * seconds_of(run.benchmark)) for run in runs]
+            began = made - max(took, default=0)
+            bar = tqdm(zip(runs, took, strict=True), "log to MLflow", len(runs), disable=not progress)
+            logged = {
+                run.name: _log(client, experiment, run, tags, (began - age, began - age + own))
+                for age, (run, own) in enumerate(bar)
+            }
     except (MlflowException, SQLAlchemyError, OSError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         print(f"MLflow at {uri} cannot be reached ({reason}); later: ucl track {path}", file=sys.stderr)
@@ -129,22 +148,23 @@ def log_runs(path: str | Path, receipt: str | Path, progress: bool = True) -> bo
     return True
 
 
-def _log(client: Any, experiment: str, run: Run, tags: Mapping[str, str], made: int) -> str:
+def _log(client: Any, experiment: str, run: Run, tags: Mapping[str, str], during: tuple[int, int]) -> str:
     """Log one run and return its id; a run that is there and complete is left alone.
 
-    It begins and ends when its numbers were `made`, in milliseconds: how long logging takes says nothing of the work.
-    Each run of a file is given a millisecond less than the one before, since MLflow lists the newest first: so they
-    stand in the file's order, and the report, which has no metrics, last.
+    It begins and ends with `during`, in milliseconds: it lasts as long as its jobs did, since how long logging takes
+    says nothing of the work. All begin when the longest would have, to be over when the numbers were made; each a
+    millisecond before the one that the file tells first, since MLflow lists the newest first: so they stand in the
+    file's order, and the report, which has no metrics, last.
     """
     for known in client.search_runs([experiment], f"tags.`{DIGEST}` = '{run.digest}'"):
         if COMPLETE in known.data.tags:
             return str(known.info.run_id)
         client.delete_run(known.info.run_id)  # cut off while it was logged
     tags = {**run.tags, **tags, DIGEST: run.digest}
-    run_id: str = client.create_run(experiment, start_time=made, run_name=run.name, tags=tags).info.run_id
+    run_id: str = client.create_run(experiment, start_time=during[0], run_name=run.name, tags=tags).info.run_id
     _log_contents(client, run_id, run)
     client.set_tag(run_id, COMPLETE, "true")
-    client.set_terminated(run_id, end_time=made)
+    client.set_terminated(run_id, end_time=during[1])
     return run_id
 
 

@@ -86,8 +86,10 @@ def in_root(path):
 
 
 def collecting(name):
-    """The parameters of a `collect` rule."""
-    return {"module": f"ucl.experiments.{name}.summary", "experiment": name, "artifacts": shown(name)}
+    """The parameters of a `collect` rule, and where the rules above it write how long they took."""
+    above = [own for own in workflow.rules if own.benchmark and Path(own.snakefile).stem == name]
+    jobs = {own.name: str(own.benchmark) for own in above}
+    return {"module": f"ucl.experiments.{name}.summary", "experiment": name, "artifacts": shown(name), "jobs": jobs}
 
 
 def add_code(rules):

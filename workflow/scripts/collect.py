@@ -9,4 +9,5 @@ start_log(snakemake)
 params = snakemake.params
 summary = importlib.import_module(params.module)
 collected = summary.collect(by_name(snakemake.input), params.section)
-write_collected(params.experiment, collected, by_name(snakemake.output), params.artifacts, summary.__doc__ or "")
+outputs, about = by_name(snakemake.output), summary.__doc__ or ""
+write_collected(params.experiment, collected, outputs, params.artifacts, about, params.jobs)

@@ -98,8 +98,9 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
         uniformity = summarise_uniformity(_read(files["uniformity"]))
     losses = _read(files["losses"]) if files["losses"] else None
     data = {f"data.{file.parent.name}.sha256": digest(file) for file in files["table"]}
-    params, tags = flatten(section, "bridging"), data | {"rule": "score_bridging"}
-    runs = [Run(name, params | chosen, metrics, tags) for name, chosen, metrics in describe_runs(recall, losses)]
+    params = flatten(section, "bridging")
+    described = describe_runs(recall, losses)
+    runs = [Run(name, params | chosen, metrics, data | _job(chosen)) for name, chosen, metrics in described]
     summary = summarise(recall)
     return Collected(
         metrics=summary,
@@ -108,6 +109,13 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
         runs=runs,
         frames={"recall": recall, "banks": banks},
     )
+
+
+def _job(chosen: Mapping[str, str]) -> dict[str, str]:
+    """Tags of the jobs that a run's numbers are from: a method's or a trained model's."""
+    trained = {"joint": "train_joint_digits"}.get(chosen.get("model", ""), "train_pairwise_digits")
+    rule, wildcard = ("score_bridging", "suite") if "method" in chosen else (trained, "trained")
+    return {"rule": rule, "wildcards": f"{wildcard}={chosen['suite']}"}
 
 
 def _read(files: Sequence[Path]) -> pd.DataFrame:

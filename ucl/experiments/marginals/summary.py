@@ -14,6 +14,7 @@ from ucl.files import read_parquet
 from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten
 from ucl.statistics.intervals import share_half_width
+from ucl.statistics.normality import GAUSSIAN_TESTS
 
 __all__ = ["collect", "sizes", "summarise", "tabulate"]
 
@@ -99,7 +100,7 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
             metrics={
                 "rejected": [[float(d), float(share)] for d, share in zip(rows["d"], rows["rejected"], strict=True)]
             },
-            tags={"rule": "collect_marginals", "wildcards": f"alternative={alternative}"},
+            tags={"rule": "simulate_gaussian" if test in GAUSSIAN_TESTS else "simulate_sphere"},
         )
         for (alternative, test), rows in rejections.groupby(["alternative", "test"], sort=False)
     ]

@@ -109,7 +109,7 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
                 name=f"{model} {method}",
                 params=params | {"model": model, "method": method},
                 metrics={name: curves[["samples", name]].to_numpy().tolist() for name in names},
-                tags={"rule": "score_scaling", "data.sha256": digests[str(model)]},
+                tags={"rule": "score_scaling", "wildcards": f"joint={model}", "data.sha256": digests[str(model)]},
             )
         )
     return Collected(summary, _headline(next(iter(summary.values()))), {"scaling": table}, runs)
