@@ -6,12 +6,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
 
 from bench import Line, median_seconds
 from ucl import Bank, Bridge, Cosine
+from ucl.core.spot_check import SpotCheck
 
 TITLE = "The bridge: LogSumExp over a bank"
 AB, BC = Cosine(100.0), Cosine(18.6)
@@ -22,6 +24,7 @@ def run() -> Iterator[Line]:
     yield from against_peers(*draw(500, 500, 10_000, 512))
     yield from exponents()
     with tempfile.TemporaryDirectory() as folder:
+        yield from checks(Path(folder))
         yield from single_query(Path(folder))
         yield from memory_mapped(Path(folder))
     yield from exactness()
@@ -91,6 +94,21 @@ def against_peers(*arrays: torch.Tensor) -> Iterator[Line]:
         bar,
         share >= 0.7,
     )
+
+
+def checks(folder: Path) -> Iterator[Line]:
+    """What is looked at during a score of a bank that was prepared, and verified when it was opened."""
+    a, c, b1, b2 = draw(500, 500, 10_000, 512)
+    Bank(b1, b2).prepare(AB, BC, folder / "checked", progress=False)
+    bridge = Bridge(AB, BC, Bank.load(folder / "checked"), normalize=False)
+
+    def without() -> None:
+        with mock.patch.object(SpotCheck, "_off", return_value=False):
+            bridge.score(a, c, progress=False)
+
+    ours, bare = median_seconds(lambda: bridge.score(a, c, progress=False), without, repeats=61)
+    what = f"n = k = 500, M = 10,000, d = 512, bank opened from its folder: checks take {100 * (ours / bare - 1):.1f} %"
+    yield Line(what, f"{ours:.4f} s", "without them", f"{bare:.4f} s", bare / ours, "at most 5 %", ours <= 1.05 * bare)
 
 
 def exponents() -> Iterator[Line]:

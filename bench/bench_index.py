@@ -25,7 +25,7 @@ from ucl.runtime import generator
 from ucl.worlds.kinds import KindsWorld
 
 TITLE = "Indexes: the exact bridge's ten best"
-SIZES = (100_000, 1_000_000)  # candidates
+CANDIDATES = 1_000_000
 KINDS, WIDTH, NOISE, BANK, SAMPLES, QUERIES, BEST = 400, 512, 0.04, 20_000, 5_000, 50, 10
 DEPTHS = (100, 1_000, 5_000)
 PART = 20_000  # candidates of the retrieval that is timed for one query: its time grows with their number
@@ -40,8 +40,7 @@ def run() -> Iterator[Line]:
     queries, samples = world.sample(0, QUERIES, random), [world.sample(side, SAMPLES, random) for side in (0, 1)]
     with weak_allowed():
         student = distill(bridge, *samples)
-    for size in SIZES:
-        yield from _lines(bridge, queries, world.sample(1, size, random), student)
+    yield from _lines(bridge, queries, world.sample(1, CANDIDATES, random), student)
 
 
 def _lines(bridge: Bridge, queries: Tensor, c: Tensor, student: object) -> Iterator[Line]:

@@ -1,5 +1,6 @@
 """What once answered wrongly without a word: each is right now, or refused in one line."""
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -269,3 +270,28 @@ def test_embeddings_made_in_inference_mode(inside, kind) -> None:
     x = draw(3, 6).requires_grad_()
     bridge.score(x, a, progress=False).scores.sum().backward()
     assert torch.isfinite(x.grad).all()
+
+
+# --- arguments of the wrong kind
+
+ROWS = draw(8, 6).float()
+WRONG = {
+    "tolerance in words": (lambda own: own.score(ROWS, ROWS, tolerance="a"), "a number of nats"),
+    "two tolerances": (lambda own: own.score(ROWS, ROWS, tolerance=torch.tensor([0.1, 0.2])), "a number of nats"),
+    "normalize in words": (lambda own: Bridge(AB, BC, own.bank, normalize="no"), "must be True or False: got 'no'"),
+    "half a shard": (lambda own: own.bank.shard(0.5, 3), "shard must be one of 0 to count - 1"),
+    "half a part": (lambda own: own.bank.between(0.5, 2), "must be within it"),
+    "no numbers": (lambda own: own.score(ROWS.to("meta"), ROWS), "on the device meta"),
+    "huge weights": (lambda own: Bank(ROWS, weights=[1e308] * len(ROWS)), "divide them by their mean"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_arguments_of_the_wrong_kind_are_refused_in_a_line(wrong) -> None:
+    act, told = WRONG[wrong]
+    own = Bridge(AB, BC, Bank(ROWS))
+    jaxtyping.config.update("jaxtyping_disable", True)  # as for users: the tests' own checks would be first
+    try:
+        refused(lambda: act(own), told)
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)

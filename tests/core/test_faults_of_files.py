@@ -19,6 +19,7 @@ from ucl import (
     NegativeL2,
     merge,
 )
+from ucl.core.fingerprint import Fingerprint
 from ucl.core.precision import full_precision
 from ucl.files import read_json, write_json
 
@@ -98,6 +99,18 @@ def test_a_bank_prepared_for_other_critics_or_scales_is_refused(folder) -> None:
     Bridge(Cosine(torch.tensor(99.0, requires_grad=True)), BC, bank, normalize=False)  # a scale that is being learned
     memory = Bank(draw(50, 4)).prepare(Dot(1.0), Dot(2.0), progress=False)
     refused(lambda: Bridge(NegativeL2(1.0), Dot(2.0), memory, normalize=False), "prepared for the dot critic")
+
+
+def test_what_was_verified_when_it_was_opened_is_not_looked_at_again(folder, monkeypatch) -> None:
+    bank = Bank.load(folder)
+    bridge = Bridge(AB, BC, bank)
+    candidates = bridge.prepare(draw(4, 5, seed=2).float(), progress=False)
+    looked_at = []
+    monkeypatch.setattr(Fingerprint, "add", lambda self, rows: looked_at.append(len(rows)))
+    monkeypatch.setattr("ucl.core.bank.check_finite", lambda *rows: pytest.fail("rows were checked again"))
+    scores = [bridge.score(draw(3, 6, seed=3).float(), candidates, progress=False).scores for _ in range(2)]
+    assert torch.equal(*scores)
+    assert looked_at == 2 * [3, 4]  # the queries and the candidates, which a merge of parts compares
 
 
 def test_prepared_candidates_know_all_of_their_bank(tmp_path) -> None:

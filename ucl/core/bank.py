@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
+from ucl.core.arguments import is_whole
 from ucl.core.critics import Cosine, Critic, check_critic, represent
 from ucl.core.fingerprint import CHUNK, Fingerprint, Seal, row_hashes
 from ucl.core.matrices import given_ids, in_type_of
@@ -196,10 +197,9 @@ class Bank:
 
         Which samples are repeats is told by the whole bank, so that the merged errors are those of the whole.
         """
-        if not 0 <= index < count <= len(self):
-            raise InputError(
-                f"shard must be one of 0 to count - 1, with count at most {len(self)}: got {index} of {count}"
-            )
+        if not (is_whole(index) and is_whole(count) and 0 <= index < count <= len(self)):
+            most = len(self)
+            raise InputError(f"shard must be one of 0 to count - 1, with count at most {most}: got {index} of {count}")
         part = self.between(*shard_range(len(self), index, count))
         part.sharded, part.shard_of = True, (index, count)
         return part
@@ -208,7 +208,7 @@ class Bank:
         """The samples `start` to `stop` as a bank of their own."""
         if self._piece is not None:
             raise InputError("a prepared shard is scored whole: got a part of it; prepare the bank in more shards")
-        if not 0 <= start < stop <= len(self):
+        if not (is_whole(start) and is_whole(stop) and 0 <= start < stop <= len(self)):
             raise InputError(f"a part of a bank of {len(self)} must be within it: got {start} to {stop}")
         for_a = rows_between(self.for_a, start, stop)
         part = Bank(for_a, for_a if self.shared else rows_between(self.for_c, start, stop))

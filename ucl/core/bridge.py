@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ucl.core.arguments import checked_dtype, checked_flag, checked_tolerance, within
 from ucl.core.bank import Bank
 from ucl.core.barycentre import barycentres
 from ucl.core.candidates import Candidates
@@ -73,9 +74,9 @@ class Bridge:
         self.ab: Critic = ab
         self.bc: Critic = bc
         self.bank: Bank = bank
-        self.normalize = normalize
+        self.normalize = checked_flag(normalize, "normalize")
         self._warned = False  # of answers that rest on one sample, or on all of them
-        self.dtype = None if dtype is None else _dtype(dtype)
+        self.dtype = None if dtype is None else checked_dtype(dtype)
 
     @classmethod
     def of(cls, bank: Bank, *, normalize: bool = True, dtype: str | torch.dtype | None = None) -> "Bridge":
@@ -100,7 +101,7 @@ class Bridge:
         samples that matter to each row of the other, every score with a proven bound below the tolerance
         (`ucl.core.pruned`); without gradients or errors.
         """
-        if tolerance:
+        if checked_tolerance(tolerance):
             return self._pruned(a, c, tolerance)
         queries, candidates, form = self._inputs(a, c)
         ready = c if isinstance(c, Candidates) else None
@@ -173,7 +174,7 @@ class Bridge:
         are worth takes one pass over the bank more, n k M exponentials.
         """
         queries, candidates, form = self._inputs(a, c)
-        _check_count(k, "k", len(candidates), "candidates")
+        within(k, "k", len(candidates), "candidates")
         width = len(candidates) if isinstance(c, Candidates) else min(len(candidates), 4096)
         found = []
         with torch.no_grad():
@@ -202,7 +203,7 @@ class Bridge:
         queries, candidates, _ = self._inputs(a[None] if getattr(a, "ndim", 2) == 1 else a, c)
         if len(queries) != 1:
             raise InputError(f"explain takes one query: got {len(queries)} rows; give a[i]")
-        _check_count(top, "top", len(self.bank), "samples")
+        within(top, "top", len(self.bank), "samples")
         with full_precision(queries.device):
             return explain_pairs((self.ab, self.bc), self.bank, queries.detach(), candidates.detach(), top)
 
@@ -245,9 +246,7 @@ class Bridge:
 
     def pruning(self, tolerance: float, *, flip: bool = False) -> Pruning:
         """What `score(..., tolerance)` uses, to be kept for many queries; the bank must not change meanwhile."""
-        if not 0 < tolerance < math.inf:
-            raise InputError(f"tolerance must be positive and finite, in nats: got {tolerance}")
-        return Pruning(self.ab, self.bc, self.bank, tolerance, self.normalize, flip)
+        return Pruning(self.ab, self.bc, self.bank, checked_tolerance(tolerance), self.normalize, flip)
 
     def _pruned(self, a: Any, c: Any, tolerance: float) -> PrunedResult:
         """Samples are taken in the order of the sharper side, whose few heavy ones matter to every row of the other."""
@@ -380,17 +379,3 @@ def _named(c: Any, indices: Int[Tensor, "n k"]) -> Any:
     """The ids of the best candidates, where they come from a file that has ids."""
     ids = as_rows(c, "c").ids() if isinstance(c, str | Path | Rows) else None
     return None if ids is None else np.array(ids.to_pylist(), dtype=object)[indices.cpu().numpy()]
-
-
-def _check_count(value: Any, name: str, most: int, what: str) -> None:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not 1 <= value <= most:
-        raise InputError(f"{name} must be a whole number between 1 and the number of {what}, {most}: got {value}")
-
-
-def _dtype(dtype: str | torch.dtype) -> torch.dtype:
-    known = {"float32": torch.float32, "float64": torch.float64}
-    name = str(dtype).removeprefix("torch.")
-    if name not in known:
-        raise InputError(f"dtype must be float32 or float64: got {dtype}")
-    return known[name]

@@ -76,6 +76,8 @@ class _TensorRows(Rows):
 
     def __init__(self, tensor: Tensor, name: str) -> None:
         self.name = name
+        if tensor.device.type == "meta":
+            raise InputError(f"{name} must hold numbers: got a tensor on the device meta, which has none")
         if tensor.layout != torch.strided or type(tensor).__name__ == "MaskedTensor":
             kind = str(tensor.layout).removeprefix("torch.") if tensor.layout != torch.strided else "a masked tensor"
             raise InputError(f"{name} must be a dense tensor: got {kind}; use .to_dense(), or keep the whole rows")

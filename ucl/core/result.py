@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ucl.core.arguments import checked_flag
 from ucl.core.log_sum_exp import LogSums
 from ucl.core.moments import Form, KnownMoments, MergedMoments, Moments
 from ucl.core.origin import Origin, joined
@@ -184,7 +185,7 @@ class BridgeResult:
 
         Raises InputError where this result was loaded and its file does not hold what the errors of the other need.
         """
-        self.moments.require(_needed(normalize))
+        self.moments.require(_needed(checked_flag(normalize, "normalize")))
         return replace(self, normalize=normalize)
 
     def save(self, path: str | Path, *, errors: bool = True) -> None:

@@ -1,5 +1,6 @@
 """The weights of a bank's samples, and which of them belong to equal samples."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,10 @@ def checked_weights(weights: Any, samples: int) -> Float[Tensor, " m"]:
         raise InputError(f"weights must be numbers: got {given.dtype}; use numpy.asarray") from None
     if not bool(((values > 0) & torch.isfinite(values)).all()):
         raise InputError("weights must be positive and finite: leave out samples that do not count")
+    if not float(values.sum() + values.square().sum()) < math.inf:  # errors need the squares
+        raise InputError(
+            "weights must have a sum, and a sum of squares, within the range of float64: divide them by their mean"
+        )
     return values
 
 
