@@ -282,7 +282,8 @@ WRONG = {
     "half a shard": (lambda own: own.bank.shard(0.5, 3), "shard must be one of 0 to count - 1"),
     "half a part": (lambda own: own.bank.between(0.5, 2), "must be within it"),
     "no numbers": (lambda own: own.score(ROWS.to("meta"), ROWS), "on the device meta"),
-    "huge weights": (lambda own: Bank(ROWS, weights=[1e308] * len(ROWS)), "divide them by their mean"),
+    "huge weights": (lambda own: Bank(ROWS, weights=[1e200] * len(ROWS)), "divide them by their mean"),
+    "tiny weights": (lambda own: Bank(ROWS, weights=[1e-200] * len(ROWS)), "divide them by their mean"),
 }
 
 

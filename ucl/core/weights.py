@@ -1,6 +1,5 @@
 """The weights of a bank's samples, and which of them belong to equal samples."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,8 @@ from torch import Tensor
 from ucl.errors import InputError
 
 __all__ = ["checked_weights", "pool"]
+
+LEAST, MOST = 1e-140, 1e150  # sums whose square float64 holds: errors are made of them
 
 
 def checked_weights(weights: Any, samples: int) -> Float[Tensor, " m"]:
@@ -27,8 +28,8 @@ def checked_weights(weights: Any, samples: int) -> Float[Tensor, " m"]:
         raise InputError(f"weights must be numbers: got {given.dtype}; use numpy.asarray") from None
     if not bool(((values > 0) & torch.isfinite(values)).all()):
         raise InputError("weights must be positive and finite: leave out samples that do not count")
-    if not float(values.sum()) < math.inf:
-        raise InputError("weights must add up within the range of float64: divide them by their mean")
+    if not LEAST <= float(values.sum()) <= MOST:
+        raise InputError(f"weights must add up to between {LEAST:g} and {MOST:g}: divide them by their mean")
     return values
 
 
