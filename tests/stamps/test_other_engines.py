@@ -10,9 +10,11 @@ from functools import partial
 
 import librosa
 import numpy as np
+import onnx
 import pytest
 import safetensors.numpy
 from onnx.reference import ReferenceEvaluator
+from onnx.version_converter import convert_version
 from real_stamps import STAMPS, WEIGHTS, needs_stamps
 from scipy.special import erf, softmax
 from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
@@ -93,7 +95,9 @@ def bert(ids: list[int], weights: dict[str, np.ndarray], layers: int, heads: int
 @pytest.mark.parametrize("name", SPOKEN)
 def test_spoken_captions_have_the_frames_of_the_reference_evaluator(name):
     path = STAMPS / f"{name}_desc_fr.ogg"
-    speech, graph = SpeechNetwork(WEIGHTS), ReferenceEvaluator(str(WEIGHTS / "speech_embedding.onnx"))
+    speech = SpeechNetwork(WEIGHTS)
+    # Of operators before 14, ONNX's evaluator takes a batch's own statistics into BatchNormalization at inference.
+    graph = ReferenceEvaluator(convert_version(onnx.load(WEIGHTS / "speech_embedding.onnx"), 15))
     silence = np.zeros(8_000, np.float32)
     samples = np.concatenate([silence, read_audio(path, 16_000), silence]) * 32_768
     shape = {"n_fft": 512, "hop_length": 160, "win_length": 400, "n_mels": 32, "fmin": 60, "fmax": 3_800}
@@ -102,5 +106,5 @@ def test_spoken_captions_have_the_frames_of_the_reference_evaluator(name):
     windows = np.lib.stride_tricks.sliding_window_view(mel, 76, axis=0)[::8].transpose(0, 2, 1)
     expected = graph.run(None, {"input_1": windows[..., None]})[0].reshape(len(windows), 96)
     (frames,) = speech.forward([speech.prepare(path)])
-    print(name, len(frames), np.abs(frames.numpy()-expected).max(), np.abs(expected).max())
-    np.testing.assert_allclose(frames.numpy(), expected, atol=1e-3)
+    assert np.abs(expected).max() > 30
+    np.testing.assert_allclose(frames.numpy(), expected, atol=5e-4)
