@@ -1,7 +1,7 @@
-"""Text and speech a second time, by other code on the same weights: what the frozen networks give is what these say.
+"""Text and speech a second time, by other code on the same weights: the frozen networks give what these give.
 
-Text: the tokeniser of the published library, in Python, and BERT written out in NumPy (Devlin et al. 2019), in double
-precision. Speech: librosa's mel spectrogram by its definition, and ONNX's own reference evaluator (NumPy) for the graph.
+Text: the published tokeniser in Python, and BERT (Devlin et al. 2019) written out in NumPy, in double precision.
+Speech: librosa's mel spectrogram in place of the first graph, and ONNX's reference evaluator (NumPy) for the second.
 """
 
 import json

@@ -74,6 +74,8 @@ def test_the_report_has_every_protocol_and_method(finished: Path) -> None:
             assert set(entry) == {"recall_at_1", "recall_at_5", "ci95", "candidates", "splits"}
             assert entry["splits"] == 1
             assert 0 <= entry["recall_at_1"] <= entry["recall_at_5"] <= 1
+        sees = methods["image_to_text"]
+        assert sees["recall_at_1"] > 3 / sees["candidates"]  # features and captions belong together
 
 
 def test_published_models_stand_on_the_weights(finished: Path) -> None:
@@ -97,6 +99,6 @@ def test_all_of_the_gallery_can_be_seen_and_heard(finished: Path, tmp_path: Path
         path = tmp_path / f"recording.{kind}"
         path.write_bytes(base64.b64decode(content))
         samples = read_audio(path, 16_000)
-        assert seconds == pytest.approx(len(samples) / 16_000, abs=0.02)
+        assert seconds == pytest.approx(len(samples) / 16_000, abs=0.05)
         assert peak == pytest.approx(np.abs(samples).max(), rel=0.1)
         assert peak > 0.01
