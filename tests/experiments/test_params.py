@@ -28,7 +28,7 @@ def changed(key: str, value: Any) -> dict[str, Any]:
 
 def test_the_committed_parameters_are_valid_at_every_scale() -> None:
     load_params(ROOT / "params.yaml")
-    for overlay in ("profiles/demo/params.yaml", "tests/smoke/params.yaml"):
+    for overlay in ("profiles/demo/params.yaml", "tests/smoke/params.yaml", "tests/stamps/params.yaml"):
         config = copy.deepcopy(PAPER)
         update_config(config, yaml.safe_load((ROOT / overlay).read_text()))  # as `--configfile` lays it over
         validate(config)

@@ -1,18 +1,14 @@
 """The committed report in a real browser: nothing is wider than the page, nothing fails, everything can be read."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import complaints, opened_browser
 from selenium import webdriver
 
 PAGE = Path(__file__).parents[2] / "reports/index.html"
 WIDTHS = (390, 768, 1280)
-SWITCHES = [
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars"),
-]
 WIDER = """
 const inside = e => e.closest('.table, nav, pre, p:has(> img)') !== null;
 return [...document.body.querySelectorAll('*')].filter(e => !inside(e) || e.matches('.table, nav, p:has(> img)'))
@@ -38,17 +34,8 @@ return [...document.body.querySelectorAll('*')].filter(own).map(e => {
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("no browser here: install chromium and chromium-driver by the system's package manager")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
+    with opened_browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
 
 
 def show(browser: webdriver.Chrome, width: int, scheme: str = "light") -> None:
@@ -65,7 +52,7 @@ def test_nothing_is_wider_than_the_page_and_nothing_fails(browser: webdriver.Chr
     assert browser.execute_script("return document.documentElement.clientWidth") == width
     assert browser.execute_script(WIDER) == []
     assert browser.execute_script(STICKING_OUT) == []  # thumbnails, each within its claim
-    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert complaints(browser) == []
 
 
 def test_every_picture_is_there_and_has_words(browser: webdriver.Chrome) -> None:

@@ -7,15 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from mirror import ROOT
+from real_stamps import STAMPS, WEIGHTS, needs_stamps
 
 from ucl.media.base import MediaError
 from ucl.stamps.collection import read_stamps
 from ucl.stamps.frozen import ImageNetwork, SoundNetwork, SpeechNetwork, TextNetwork
-from ucl.stamps.models import FROZEN
 
-STAMPS, WEIGHTS = Path("/usr/share/tuxpaint/stamps"), ROOT / "data/weights"
-HERE = STAMPS.is_dir() and all((WEIGHTS / file).is_file() for files in FROZEN.values() for file in files)
-pytestmark = pytest.mark.skipif(not HERE, reason="needs tuxpaint-stamps-default and data/weights (docs/media.md)")
+pytestmark = needs_stamps
 
 # Pictures that are called like a class of ImageNet (all 94 such stamps: below), sounds that AudioSet has.
 PICTURES = {
