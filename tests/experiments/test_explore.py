@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,8 @@ from ucl.experiments.explore import probing, properties, summary
 from ucl.experiments.explore.claims import claims, elsewhere
 from ucl.experiments.explore.comparing import compare
 from ucl.experiments.explore.config import Explore
+from ucl.experiments.explore.figures import draw_points
+from ucl.experiments.explore.names import POINT_PLACES
 from ucl.experiments.explore.pointmaze import PointTest, explore_environment
 from ucl.experiments.explore.pointmaze_tables import points_metrics, points_runs, tabulate_points
 from ucl.experiments.explore.training import World, follow_oracle, references, teach_itself
@@ -216,4 +219,28 @@ def test_the_verdict_on_environments_of_others(low: float, high: float, seeds: i
     good = {"success": 1.0, "ci95": [1.0, 1.0], "seeds": 8}
     found = elsewhere({"a": {"explored": own, "controller": ceiling}, "b": {"explored": good, "controller": ceiling}})
     assert found.verdict is expected
-    assert f"{(low + high) / 2:.2f} of the controller's success (a)" in found.number
+    less = (low + high) / 2 < 0.95
+    assert found.note == ("Less in a." if less else "")
+    number = f"{2 - less} of 2 environments; least {(low + high) / 2:.2f} of the controller's success (a)"
+    assert found.number == number
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_every_environment_of_others_is_drawn(count: int) -> None:
+    places = list(POINT_PLACES)[:count]
+    rows = [
+        {"environment": place, "method": method, "env_steps": taken, "success": value, "steps": 100 * value}
+        for number, place in enumerate(places)
+        for method, taken, value in [
+            ("explored", 1000, 0.1 * number), ("explored", 2000, 0.1 * number + 0.5), ("random", 0, 0.1),
+            ("controller", 0, 1.0),
+        ]
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    figure = draw_points(table.assign(**{f"{w}_{e}": table[w] for w in ("success", "steps") for e in ("low", "high")}))
+    titled = {ax.get_title(): ax.get_lines()[0].get_ydata() for ax in figure.axes if ax.get_title()}
+    assert list(titled) == [POINT_PLACES[place] for place in places]
+    assert len(figure.axes) == 2 * count
+    for number, drawn in enumerate(titled.values()):
+        np.testing.assert_allclose(drawn, [0.1 * number, 0.1 * number + 0.5])
+    plt.close(figure)

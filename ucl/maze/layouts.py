@@ -27,7 +27,8 @@ class Known(NamedTuple):
     horizon: int
 
 
-# Section 6.3 and appendix D name the mazes; the last three are the PointMaze maps without their border of wall.
+# Section 6.3 and appendix D name the mazes; the last three are the PointMaze maps without their border of wall, but for
+# one cell of `large` (row 4, column 9), which is wall in theirs.
 MAZES: dict[str, Known] = {
     "blank": Known("\n".join([FREE * 10] * 10), 100),
     "slit": Known("\n".join([".....#....."] * 5 + ["..........."] + [".....#....."] * 5), 100),

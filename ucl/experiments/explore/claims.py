@@ -105,13 +105,15 @@ def elsewhere(environments: Mapping[str, Mapping[str, Any]]) -> Claim:
         found = True if low >= AS_GOOD * ceiling else False if high < AS_GOOD * ceiling else None
         answers.append(None if found is None else of_seeds(found, own["explored"]["seeds"]))
         shares[name] = own["explored"]["success"] / ceiling
-    worst = min(shares, key=lambda name: shares[name])
+    worst, less = min(shares, key=lambda name: shares[name]), [name for name in shares if shares[name] < AS_GOOD]
     return Claim(
         SLIDES,
         "In environments of others (PointMaze, MuJoCo) the same agent, by the same settings, reaches points as well as "
         f"a controller that knows the map ({AS_GOOD:.0%} of its success).",
         verdict(every(answers), any(answers)),
+        f"{len(shares) - len(less)} of {len(shares)} environments; "
         f"least {shares[worst]:.2f} of the controller's success ({worst})",
         "explore_pointmaze",
+        note=f"Less in {', '.join(less)}." if less else "",
         new=True,
     )

@@ -24,7 +24,7 @@ CriticName = Literal["dot", "squared_l2", "l2", "mrn"]
 ObjectiveName = Literal["binary_nce", "info_nce", "info_nce_penalised"]
 PLANNED = "squared_l2"  # the critic that `ucl.maze.exploration.interpolation` is derived for
 SuiteName = Literal["pointmaze"]
-PointMazeName = Literal["umaze", "medium", "ogbench_medium"]
+PointMazeName = Literal["umaze", "medium", "large", "ogbench_medium", "ogbench_large", "ogbench_giant"]
 Cell = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
@@ -127,7 +127,7 @@ class PointMaze(Section):
     """Suite `pointmaze`: the same agents, by the settings above, in MuJoCo environments of others."""
 
     environments: Annotated[list[PointMazeName], Distinct] = Field(
-        min_length=1, description="umaze and medium of Gymnasium-Robotics, and OGBench's medium"
+        min_length=1, description="umaze, medium and large of Gymnasium-Robotics; medium, large and giant of OGBench"
     )
     episodes: Count = Field(description="episodes of an agent in a round")
     repeat: Count = Field(description="steps of the environment for which an action is kept")

@@ -35,9 +35,10 @@ from ucl.reporting.names import POLICY_COLOURS, POLICY_LABELS
 from ucl.reporting.style import figure_style, save_figure
 from ucl.statistics.intervals import student_half_width
 
-__all__ = ["draw"]
+__all__ = ["draw", "draw_points"]
 
 PANELS = 5  # small multiples at most
+ACROSS = 3  # environments of others beside each other
 
 
 def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
@@ -57,7 +58,7 @@ def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
         save_figure(_way_points(read_parquet(files["ways"][0])), folder / "explore_way_points")
         save_figure(_paths(read_parquet(files["paths"][0])), folder / "explore_paths")
         if "explore_pointmaze" in tables:
-            save_figure(_pointmaze(tables["explore_pointmaze"]), folder / "explore_pointmaze")
+            save_figure(draw_points(tables["explore_pointmaze"]), folder / "explore_pointmaze")
     walks = [way[["x", "y"]].to_numpy() for _, way in read_parquet(files["walks"][0]).groupby("walk")]
     animate_buffer(squares, visits, walks, folder / "explore_buffer.gif")
 
@@ -80,30 +81,36 @@ def _curves(curves: pd.DataFrame, table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _pointmaze(table: pd.DataFrame) -> Figure:
-    """Success and steps to the goal by environment steps, a column per environment of others."""
+def draw_points(table: pd.DataFrame) -> Figure:
+    """Success and steps to the goal by environment steps, one above the other for each environment of others."""
     places = list(dict.fromkeys(table["environment"]))
-    figure, axes = plt.subplots(2, len(places), figsize=(2.2 + 2.7 * len(places), 4.8), squeeze=False, sharex="col")
-    labels = {"success": "success", "steps": "steps to the goal"}
-    for column, place in zip(axes.T, places, strict=True):
-        for ax, what in zip(column, labels, strict=True):
-            for method, colour in POINT_COLOURS.items():
-                mine = table[(table["environment"] == place) & (table["method"] == method)]
-                if method == "explored":
-                    steps = mine["env_steps"] / 1000
-                    ax.plot(steps, mine[what], "o-", color=colour, label=POINT_METHODS[method])
-                    ax.fill_between(
-                        steps, mine[f"{what}_low"], mine[f"{what}_high"], color=colour, alpha=0.2, linewidth=0
-                    )
-                else:
-                    ax.axhline(mine[what].iloc[0], color=colour, linestyle="--", label=POINT_METHODS[method])
-            ax.set(xlim=(0, None), ylim=(0, 1.02 if what == "success" else None))
-        column[0].set_title(POINT_PLACES[place], fontsize=9)
-        column[1].set_xlabel("steps an agent, thousands")
-    for row, label in zip(axes, labels.values(), strict=True):
-        row[0].set_ylabel(label)
+    across = min(ACROSS, len(places))
+    down = -(-len(places) // across)
+    figure, axes = plt.subplots(2 * down, across, figsize=(2.2 + 2.7 * across, 0.6 + 4.2 * down), squeeze=False)
+    pairs = axes.reshape(down, 2, across).swapaxes(1, 2).reshape(-1, 2)
+    for pair, place in zip(pairs, places, strict=False):
+        _points_of(pair, table[table["environment"] == place])
+        pair[0].set_title(POINT_PLACES[place], fontsize=9)
+    for ax in pairs[len(places) :].flat:
+        ax.remove()
+    for number, row in enumerate(axes):
+        row[0].set_ylabel("steps to the goal" if number % 2 else "success")
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     return figure
+
+
+def _points_of(pair: Any, table: pd.DataFrame) -> None:
+    for ax, what in zip(pair, ("success", "steps"), strict=True):
+        for method, colour in POINT_COLOURS.items():
+            mine = table[table["method"] == method]
+            if method == "explored":
+                steps, low, high = mine["env_steps"] / 1000, mine[f"{what}_low"], mine[f"{what}_high"]
+                ax.plot(steps, mine[what], "o-", color=colour, label=POINT_METHODS[method])
+                ax.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+            else:
+                ax.axhline(mine[what].iloc[0], color=colour, linestyle="--", label=POINT_METHODS[method])
+        ax.set(xlim=(0, None), ylim=(0, 1.02 if what == "success" else None))
+    pair[1].set_xlabel("steps an agent, thousands")
 
 
 def _reaching(table: pd.DataFrame) -> Figure:

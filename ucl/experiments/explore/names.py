@@ -47,5 +47,8 @@ POINT_COLOURS = {
 POINT_PLACES = {
     "umaze": "Gymnasium-Robotics: UMaze",
     "medium": "Gymnasium-Robotics: Medium",
+    "large": "Gymnasium-Robotics: Large",
     "ogbench_medium": "OGBench: pointmaze-medium",
+    "ogbench_large": "OGBench: pointmaze-large",
+    "ogbench_giant": "OGBench: pointmaze-giant",
 }

@@ -22,7 +22,10 @@ __all__ = ["ENVIRONMENTS", "ForcedPoints", "MovedPoints", "Simulated", "make"]
 ENVIRONMENTS = {  # of OGBench the name of a data set, which is not fetched: that is how it makes an environment
     "umaze": "PointMaze_UMaze-v3",
     "medium": "PointMaze_Medium-v3",
+    "large": "PointMaze_Large-v3",
     "ogbench_medium": "pointmaze-medium-navigate-v0",
+    "ogbench_large": "pointmaze-large-navigate-v0",
+    "ogbench_giant": "pointmaze-giant-navigate-v0",
 }
 POSITION, VELOCITY = slice(1, 3), slice(3, 5)  # in a state of MuJoCo, behind the time
 
