@@ -8,6 +8,7 @@ import os
 import sys
 import tokenize
 
+from snakemake.io import strip_wildcard_constraints
 from snakemake.resources import Resources
 
 from ucl.errors import InputError
@@ -88,7 +89,7 @@ def in_root(path):
 def collecting(name):
     """The parameters of a `collect` rule, and where the rules above it write how long they took."""
     above = [own for own in workflow.rules if own.benchmark and Path(own.snakefile).stem == name]
-    jobs = {own.name: str(own.benchmark) for own in above}
+    jobs = {own.name: strip_wildcard_constraints(str(own.benchmark)) for own in above}
     return {"module": f"ucl.experiments.{name}.summary", "experiment": name, "artifacts": shown(name), "jobs": jobs}
 
 

@@ -63,7 +63,8 @@ def learning_curves(
 def collect(files: Files, section: Mapping[str, Any]) -> Collected:
     """From `curves` and `differences`, a file for each of the section's `dimensions_bc`."""
     params = Disparate.model_validate(section)
-    keys = [params.boxes(width) for width in params.dimensions_bc]
+    widths = {params.boxes(width): width for width in params.dimensions_bc}
+    keys = list(widths)
     curves = {key: read_parquet(file) for key, file in zip(keys, files["curves"], strict=True)}
     differences = {key: read_parquet(file) for key, file in zip(keys, files["differences"], strict=True)}
     summary = summarise(curves)
@@ -73,7 +74,7 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
             name=f"{protocol} {key} {method}",
             params=flat | {"protocol": protocol, "boxes": key, "method": method},
             metrics=metrics,
-            tags={"rule": "train_disparate", "wildcards": f"width={key}"},
+            tags={"rule": "train_disparate", "wildcards": f"width={widths[key]}"},
         )
         for (protocol, key, method), metrics in learning_curves(curves).items()
     ]

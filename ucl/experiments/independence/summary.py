@@ -48,7 +48,7 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
             name=f"shared noise {noise} {method}",
             params=params | {"noise": noise, "method": method},
             metrics={name: [[0, value]] for name, value in entry.items()},
-            tags={"rule": "train_independence", "wildcards": f"noise={noise}"},
+            tags={"rule": "train_independence", "wildcards": f"noise={float(noise)}"},
         )
         for noise, methods in summary.items()
         for method, entry in methods.items()

@@ -110,7 +110,7 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
             name=f"{critic} {method} {protocol}",
             params=params | {"protocol": protocol, "critic": critic, "method": method},
             metrics=metrics,
-            tags=tags | {"wildcards": f"protocol={protocol} model={critic}"},
+            tags=tags | {"wildcards": f"study=synthetic protocol={protocol} model={critic}"},
         )
         for (protocol, critic, method), metrics in learning_curves(epochs, candidates).items()
     ]
