@@ -11,9 +11,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 from jinja2 import UndefinedError
+from mirror import ROOT
 from PIL import Image
 from PIL.ImageSequence import Iterator
 
+from ucl.experiments.params import read_yaml, validate
 from ucl.files import write_json, write_text
 from ucl.reporting import templates
 from ucl.reporting.claims import Claim, Verdict
@@ -100,6 +102,19 @@ def test_claims_come_first_with_verdict_number_and_figure(tmp_path: Path, monkey
     terminal = (tmp_path / "reports/claims.txt").read_text().splitlines()
     assert terminal == ["does not hold           Fig. 1: A < B.", " " * 24 + "0.1 ± 0.2"]
     assert re.search(r'<a href="#small"><img src="data:image/png;base64,[^"]+" alt="[^"]+"></a>', page)
+
+
+def test_the_committed_report_is_what_the_committed_numbers_give(tmp_path: Path) -> None:
+    """No template, claim or number was changed without the page."""
+    for name in ("figures", "metrics", "tables"):
+        (tmp_path / name).symlink_to(ROOT / "reports" / name)
+    params = validate(read_yaml(ROOT / "params.yaml")).model_dump()
+    known = re.findall(r"workflow/rules/(\w+)\.smk", (ROOT / "Snakefile").read_text())
+    experiments = [name for name in known if (ROOT / f"reports/metrics/{name}.json").exists()]
+    made = ("README.md", "index.html", "claims.txt")
+    render(experiments, params, params, *(tmp_path / name for name in made))
+    for name in ("README.md", "claims.txt"):
+        assert (tmp_path / name).read_text() == (ROOT / "reports" / name).read_text(), name
 
 
 def test_a_run_at_reduced_scale_says_so_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
