@@ -217,7 +217,7 @@ def test_diagnosis(regret: float, error: float, seeds: int, expected: list[Verdi
     ("behind", "found", "seeds", "expected"),
     [
         (0.01, (0.97, 0.96), 5, [HOLDS, HOLDS]),
-        (0.03, (0.97, 0.9), 5, [FAILS, CORRECTED]),
+        (0.03, (0.97, 0.9), 5, [CORRECTED, CORRECTED]),
         (None, (0.8, 0.9), 5, [HOLDS, FAILS]),
         (0.01, (0.97, 0.96), 2, [OPEN, HOLDS]),
     ],
@@ -225,7 +225,8 @@ def test_diagnosis(regret: float, error: float, seeds: int, expected: list[Verdi
 def test_distillation(behind: float | None, found: tuple[float, float], seeds: int, expected: list[Verdict]) -> None:
     ways = zip(("student", "barycentre"), found, strict=True)
     index = {way: [{"recall": 0.1, "depth": 10}, {"recall": recall, "depth": 1000}] for way, recall in ways}
-    metrics = {"few": {"worst_behind": behind, "refuses": 0.5}, "index": index}
+    worst = None if behind is None else {"behind": behind}
+    metrics = {"few": {"x": {"worst": worst}, "y": {"worst": {"behind": 0.01}}}, "index": index}
     params = {"seeds": seeds, "index": {"candidates": 50000}}
     assert [claim.verdict for claim in of_distillation(metrics, params, no_table)] == expected
 

@@ -5,7 +5,7 @@ from ucl.experiments.settings import SceneTraining
 
 experiment(
     "distillation",
-    figures=["distillation_curves", "distillation_index"],
+    figures=["distillation_curves", "distillation_few", "distillation_index"],
     tables=["distillation", "distillation_few", "distillation_index"],
 )
 
@@ -14,7 +14,7 @@ rule distillation:
     input:
         shown("distillation"),
         tracked("distillation"),
-        expand("results/distillation/{scene}.safetensors", scene=PARAMS.distillation.scenes),
+        expand("results/distillation/{scene}.safetensors", scene=PARAMS.distillation.every_scene),
         on_the_way("collect_distillation", "draw_distillation"),
 
 
@@ -32,8 +32,7 @@ rule learn_distillation:
     threads: 1
     params:
         section=PARAMS.distillation.part(SceneTraining),
-        largest_bank=PARAMS.distillation.largest_bank,
-        most_samples=PARAMS.distillation.most_samples,
+        most=lambda wildcards: PARAMS.distillation.most(wildcards.scene),
     message:
         "Training the models of {wildcards.scene}, all seeds at once"
     script:
@@ -56,6 +55,7 @@ rule score_distillation:
     threads: 1
     params:
         section=PARAMS.distillation.part(Playing),
+        conditions=lambda wildcards: [tuple(sizes) for sizes in PARAMS.distillation.conditions(wildcards.scene)],
     message:
         "Distilling {wildcards.scene} from banks and samples of many sizes"
     script:
@@ -83,7 +83,7 @@ rule search_distillation:
 
 rule collect_distillation:
     input:
-        scores=expand("results/distillation/{scene}.parquet", scene=PARAMS.distillation.scenes),
+        scores=expand("results/distillation/{scene}.parquet", scene=PARAMS.distillation.every_scene),
         index="results/distillation/index.parquet",
     output:
         runs="results/distillation/runs.json",
@@ -109,6 +109,7 @@ rule collect_distillation:
 rule draw_distillation:
     input:
         curves="results/distillation/curves.parquet",
+        few="reports/tables/distillation_few.csv",
         index="reports/tables/distillation_index.csv",
     output:
         reported("distillation", figure_files("distillation", "svg"), "figure"),

@@ -1,4 +1,4 @@
-"""The figures of `distillation`: recall against what there is to distil from, and what an index finds."""
+"""The figures of `distillation`: recall against what there is to distil from, few samples, and what an index finds."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
+from ucl.experiments.distillation.claims import BEHIND
 from ucl.experiments.scenes import SCENES
 from ucl.files import read_parquet
 from ucl.reporting.collected import Files
@@ -22,8 +23,9 @@ OVER = {"distilled_linear": "--", "distilled_hidden": ":"}  # the chosen one lie
 
 
 def draw(files: Files, section: Mapping[str, Any], folder: Path) -> None:
-    """From `curves` and the table `index` (CSV)."""
+    """From `curves` and the tables `few` and `index` (CSV)."""
     draw_curves(read_parquet(files["curves"][0]), section, folder / "distillation_curves")
+    draw_few(pd.read_csv(files["few"][0]), folder / "distillation_few")
     draw_index(pd.read_csv(files["index"][0]), section, folder / "distillation_index")
 
 
@@ -65,6 +67,36 @@ def _ticks(ax: Axes, values: Iterable[int]) -> None:
     """At what was measured, in plain numbers."""
     ax.set_xticks(sorted(values), [f"{value:,}" for value in sorted(values)], fontsize=7)
     ax.minorticks_off()
+
+
+def draw_few(few: pd.DataFrame, stem: str | Path) -> None:
+    """By how much the chosen student is behind the best choice: a row per scene, a mark per bank and samples."""
+    scenes = list(few["scene"].unique())
+    conditions = list(few.groupby(["bank", "samples"]))
+    with figure_style():
+        figure, ax = plt.subplots(figsize=(7.2, 0.5 * len(scenes) + 1.3))
+        ax.axvspan(-1, BEHIND, color="#e8f3e8", zorder=0)  # what is allowed
+        for place, ((bank, samples), own) in enumerate(conditions):
+            colour, offset = plt.get_cmap("viridis")(place / len(conditions)), (place + 0.5) / len(conditions) - 0.5
+            rows = [scenes.index(scene) + 0.7 * offset for scene in own["scene"]]
+            silent = own["refuses"] >= 0.5  # most of its seeds say that LogSumExp does better
+            ax.errorbar(own["behind"], rows, xerr=own["ci95"], fmt="none", ecolor=colour, elinewidth=1)
+            filled = ["white" if refuses else colour for refuses in silent]
+            ax.scatter(own["behind"], rows, s=24, c=filled, edgecolors=[colour], zorder=3)
+            ax.scatter([], [], s=24, color=[colour], label=f"bank {bank:,}, {samples:,} samples")
+        ax.set_yticks(range(len(scenes)), [SCENES[scene].title for scene in scenes])
+        ax.invert_yaxis()
+        ax.set_xlim(*_around(few))
+        ax.set_xlabel("Recall@1 behind the better of LogSumExp and the best capacity")
+        figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+        save_figure(figure, stem)
+
+
+def _around(few: pd.DataFrame) -> tuple[float, float]:
+    """Limits that hold every interval and what is allowed."""
+    return min(-0.01, (few["behind"] - few["ci95"]).min() - 0.005), max(
+        BEHIND, (few["behind"] + few["ci95"]).max()
+    ) + 0.005
 
 
 def draw_index(index: pd.DataFrame, section: Mapping[str, Any], stem: str | Path) -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import product
-from typing import NamedTuple
 
 import pandas as pd
 from torch import Tensor
@@ -16,45 +14,33 @@ from ucl.distilled.draws import Known
 from ucl.distilled.report import weak_allowed
 from ucl.distilled.student import Student
 from ucl.distilled.training import Settings
-from ucl.experiments.distillation.config import Playing
+from ucl.experiments.distillation.config import Condition, Playing
 from ucl.experiments.scenes import SCENES
 from ucl.peers import CMCR, MonteCarlo, MonteCarloNormalized, Peer, SharedBank
 from ucl.statistics.retrieval import recall_of_groups
 
-__all__ = ["Condition", "conditions", "play"]
+__all__ = ["play"]
 
 OTHERS: tuple[type[Peer], ...] = (MonteCarlo, MonteCarloNormalized, CMCR)
 NAMES = {"linear": "distilled_linear", "hidden": "distilled_hidden"}
-COLUMNS = ["bank", "samples", "steps", "seed", "method", "recall_at_1", "weak"]
+COLUMNS = ["bank", "samples", "steps", "seed", "method", "recall_at_1", "refuses"]
 
 
-class Condition(NamedTuple):
-    """What there is to distil from, and for how long."""
-
-    bank: int
-    samples: int
-    steps: int
-
-
-def conditions(params: Playing) -> list[Condition]:
-    """Each of the three varied with the others as they are, and all with few samples; each once."""
-    usual = Condition(params.bank, params.samples, params.steps)
-    found = [usual._replace(bank=bank) for bank in params.banks]
-    found += [usual._replace(samples=samples) for samples in params.samples_from]
-    found += [usual._replace(steps=steps) for steps in params.steps_from]
-    found += [Condition(bank, samples, params.steps) for bank, samples in product(params.few.banks, params.few.samples)]
-    return list(dict.fromkeys([usual, *found]))
-
-
-def play(params: Playing, name: str, tensors: Mapping[str, Tensor], progress: bool = True) -> pd.DataFrame:
-    """A table bank, samples, steps, seed, method, recall_at_1, weak.
+def play(
+    params: Playing,
+    name: str,
+    conditions: Sequence[Condition],
+    tensors: Mapping[str, Tensor],
+    progress: bool = True,
+) -> pd.DataFrame:
+    """A table bank, samples, steps, seed, method, recall_at_1, refuses.
 
     `distilled` is the student that validation chose of `distilled_linear` and `distilled_hidden`, which are shown for
-    comparison; `weak`, whether it says of itself that LogSumExp does better. What is not
+    comparison; `refuses`, whether it says of itself that LogSumExp does better, or that it finds nothing. What is not
     trained with `steps` is there for the usual number alone.
     """
     rows: list[tuple[int | str | float | bool, ...]] = []
-    for place in tqdm(conditions(params), f"distillation, {name}", unit="condition", disable=not progress):
+    for place in tqdm(conditions, f"distillation, {name}", unit="condition", disable=not progress):
         known = [_known(tensors, SCENES[name].critic, seed, place) for seed in range(params.seeds)]
         for seed, (students, own) in enumerate(zip(_students(known, place.steps), known, strict=True)):
             bank = SharedBank(own.for_a, own.for_c, own.ab, own.bc, own.a, own.c)
@@ -63,7 +49,8 @@ def play(params: Playing, name: str, tensors: Mapping[str, Tensor], progress: bo
             recalls = {NAMES[key]: recall(each.score) for key, each in students.items()}
             report = next(iter(students.values())).report
             rows += [(*place, seed, method, value, False) for method, value in recalls.items()]
-            rows.append((*place, seed, "distilled", recalls[NAMES[report.chosen]], report.weak))
+            refuses = report.weak or report.at_chance
+            rows.append((*place, seed, "distilled", recalls[NAMES[report.chosen]], refuses))
             if place.steps == params.steps:
                 peers = (method().fit(bank) for method in OTHERS)
                 rows += [(*place, seed, peer.name, recall(peer.score), False) for peer in peers]

@@ -1,6 +1,7 @@
 """Metrics, tables and runs of `distillation`: means over seeds, and what few samples cost."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,40 +11,53 @@ from ucl.reporting.collected import Collected, Files
 from ucl.reporting.tracking import Run, flatten
 from ucl.statistics.intervals import student_half_width
 
-__all__ = ["collect", "few", "index_table", "means"]
+__all__ = ["collect", "few", "index_table", "means", "worst"]
 
 PLACE = ["bank", "samples", "steps"]
 LOG_SUM_EXP = ["monte_carlo", "monte_carlo_normalized"]
 CAPACITIES = ["distilled_linear", "distilled_hidden"]
 
 
-def means(played: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """A row per scene, condition and method: mean recall over seeds, the half-width of its 95 % interval, and `weak`,
-    the share of seeds whose student refuses."""
-    table = pd.concat([frame.assign(scene=scene) for scene, frame in played.items()], ignore_index=True)
-    grouped = table.groupby(["scene", *PLACE, "method"], sort=False)
-    found = grouped.agg(
-        recall_at_1=("recall_at_1", "mean"), ci95=("recall_at_1", student_half_width), weak=("weak", "mean")
-    )
-    return found.reset_index()
+def means(played: pd.DataFrame) -> pd.DataFrame:
+    """A row per scene, condition and method: mean recall over seeds, the half-width of its 95 % interval."""
+    grouped = played.groupby(["scene", *PLACE, "method"], sort=False)
+    return grouped.agg(recall_at_1=("recall_at_1", "mean"), ci95=("recall_at_1", student_half_width)).reset_index()
 
 
-def few(found: pd.DataFrame, section: Mapping[str, Any]) -> pd.DataFrame:
-    """Of the conditions of `few`: recalls, and by how much the chosen student is behind the better of LogSumExp and the
-    best capacity."""
+def few(played: pd.DataFrame, section: Mapping[str, Any]) -> pd.DataFrame:
+    """Of the conditions of `few`: recalls, and by how much the chosen student is `behind` the better of LogSumExp and
+    the best capacity (`best`), with the half-width of the 95 % interval of that difference over seeds."""
     asked = section["few"]
-    own = found[found["bank"].isin(asked["banks"]) & found["samples"].isin(asked["samples"])]
-    own = own[own["steps"] == section["steps"]]
-    recalls = own.pivot_table(index=["scene", "bank", "samples"], columns="method", values="recall_at_1", sort=False)
-    weak = own[own["method"] == "distilled"].set_index(["scene", "bank", "samples"])["weak"]
-    best = recalls[[*CAPACITIES, *LOG_SUM_EXP]].max(axis=1)
+    own = played[played["scene"].isin(asked["scenes"]) & (played["steps"] == section["steps"])]
+    own = own[own["bank"].isin(asked["banks"]) & own["samples"].isin(asked["samples"])]
+    places = ["scene", "bank", "samples"]
+    rows = [
+        dict(zip(places, place, strict=True)) | _few(condition) for place, condition in own.groupby(places, sort=False)
+    ]
+    return pd.DataFrame(rows).sort_values("scene", key=lambda names: names.map(asked["scenes"].index), kind="stable")
+
+
+def _few(condition: pd.DataFrame) -> dict[str, Any]:
+    recalls = condition.pivot_table(index="seed", columns="method", values="recall_at_1")
+    found = recalls.mean()
+    best = str(found[[*CAPACITIES, *LOG_SUM_EXP]].idxmax())
+    behind = recalls[best] - recalls["distilled"]
     columns = ["distilled", *CAPACITIES, *LOG_SUM_EXP, "c_mcr"]
-    return (
-        recalls[columns]
-        .assign(behind=best - recalls["distilled"], refuses=weak)
-        .reset_index()
-        .rename_axis(columns=None)
-    )
+    told = {"best": best, "behind": float(behind.mean()), "ci95": student_half_width(behind)}
+    refuses = float(condition[condition["method"] == "distilled"]["refuses"].mean())
+    return {name: float(found[name]) for name in columns} | told | {"refuses": refuses}
+
+
+def worst(with_few: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Per scene, the condition in which the student is furthest behind, or None where it refuses in all, and the share
+    of refusals. A condition counts unless most of its seeds refuse."""
+    found = {}
+    for scene, own in with_few.groupby("scene", sort=False):
+        counted = own[own["refuses"] < 0.5].nlargest(1, "behind")
+        columns = ["bank", "samples", "best", "behind", "ci95"]
+        rows = counted[columns].to_dict("records")
+        found[str(scene)] = {"worst": rows[0] if rows else None, "refuses": float(own["refuses"].mean())}
+    return found
 
 
 def index_table(searched: pd.DataFrame) -> pd.DataFrame:
@@ -53,20 +67,19 @@ def index_table(searched: pd.DataFrame) -> pd.DataFrame:
 
 
 def collect(files: Files, section: Mapping[str, Any]) -> Collected:
-    """From `scores`, a file for each of the section's `scenes`, and `index`."""
-    played = {scene: read_parquet(file) for scene, file in zip(section["scenes"], files["scores"], strict=True)}
-    found = means(played)
-    with_few, index = few(found, section), index_table(read_parquet(files["index"][0]))
-    usual = (found[PLACE] == [section["bank"], section["samples"], section["steps"]]).all(axis=1)
-    worst = with_few[with_few["refuses"] < 0.5]["behind"]  # a condition counts unless most of its seeds refuse
-    by_scene = {str(scene): _by_method(own) for scene, own in found[usual].groupby("scene", sort=False)}
+    """From `scores`, a file for each scene that is named by it, and `index`."""
+    frames = (read_parquet(file).assign(scene=Path(file).stem) for file in files["scores"])
+    played = pd.concat(frames, ignore_index=True)
+    found, with_few, index = means(played), few(played, section), index_table(read_parquet(files["index"][0]))
+    curves = found[found["scene"].isin(section["scenes"])]
+    usual = (curves[PLACE] == [section["bank"], section["samples"], section["steps"]]).all(axis=1)
+    by_scene = {str(scene): _by_method(own) for scene, own in curves[usual].groupby("scene", sort=False)}
     by_way = {str(way): own.drop(columns="way").to_dict("records") for way, own in index.groupby("way", sort=False)}
-    behind = {"worst_behind": float(worst.max()) if len(worst) else None, "refuses": float(with_few["refuses"].mean())}
-    metrics = {"usual": by_scene, "few": behind, "index": by_way}
+    metrics = {"usual": by_scene, "few": worst(with_few), "index": by_way}
     headline = {f"{scene}_distilled": methods["distilled"]["recall_at_1"] for scene, methods in by_scene.items()}
     headline |= {f"index_{way}": float(rows[-1]["recall"]) for way, rows in by_way.items()}
-    tables = {"distillation": _wide(found), "distillation_few": with_few, "distillation_index": index}
-    return Collected(metrics, headline, tables, _runs(found, section), {"curves": found})
+    tables = {"distillation": _wide(curves), "distillation_few": with_few, "distillation_index": index}
+    return Collected(metrics, headline, tables, _runs(found, section), {"curves": curves})
 
 
 def _by_method(own: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -84,13 +97,18 @@ def _wide(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _runs(found: pd.DataFrame, section: Mapping[str, Any]) -> Sequence[Run]:
+    """A run per method and curve: what varies in the section's `scenes`, and samples with each bank of `few`."""
     params, runs = flatten(section, "distillation"), []
-    for (scene, method), own in found.groupby(["scene", "method"], sort=False):
-        for axis in PLACE:
-            others = [name for name in PLACE if name != axis]
-            rows = own[(own[others] == [section[name] for name in others]).all(axis=1)].sort_values(axis)
-            curve = {"recall_at_1": [[int(x), float(y)] for x, y in zip(rows[axis], rows["recall_at_1"], strict=True)]}
-            own_params = params | {"world": scene, "method": method, "varied": axis}
+    curves = [(scene, axis, section["bank"]) for scene in section["scenes"] for axis in PLACE]
+    asked = section["few"]
+    curves += [(scene, "samples", bank) for scene in asked["scenes"] for bank in asked["banks"]]
+    for scene, axis, bank in dict.fromkeys(curves):
+        held = {name: section[name] for name in PLACE if name != axis} | ({} if axis == "bank" else {"bank": bank})
+        own = found[(found["scene"] == scene) & (found[list(held)] == list(held.values())).all(axis=1)]
+        for method, rows in own.sort_values(axis).groupby("method", sort=False):
+            points = [[int(x), float(y)] for x, y in zip(rows[axis], rows["recall_at_1"], strict=True)]
+            told = {"world": scene, "method": method, "varied": axis, "distillation.bank": bank}
             tags = {"rule": "score_distillation", "wildcards": f"scene={scene}"}
-            runs.append(Run(name=f"{scene} {method} {axis}", params=own_params, metrics=curve, tags=tags))
+            name = f"{scene} {method} {axis}" + (f", bank {bank}" if bank != section["bank"] else "")
+            runs.append(Run(name=name, params=params | told, metrics={"recall_at_1": points}, tags=tags))
     return runs

@@ -7,5 +7,6 @@ from ucl.tensors import write_tensors
 
 start(snakemake)
 params, scene = snakemake.params, snakemake.wildcards.scene
-learned = learn_scene(SceneTraining(**params.section), scene, bank=params.largest_bank, memory=params.most_samples)
+bank, samples = params.most
+learned = learn_scene(SceneTraining(**params.section), scene, bank=bank, memory=samples)
 write_tensors(learned.tensors, snakemake.output[0])
