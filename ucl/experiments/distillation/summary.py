@@ -1,7 +1,6 @@
 """Metrics, tables and runs of `distillation`: means over seeds, and what few samples cost."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -68,7 +67,7 @@ def index_table(searched: pd.DataFrame) -> pd.DataFrame:
 
 def collect(files: Files, section: Mapping[str, Any]) -> Collected:
     """From `scores`, a file for each scene that is named by it, and `index`."""
-    frames = (read_parquet(file).assign(scene=Path(file).stem) for file in files["scores"])
+    frames = (read_parquet(file).assign(scene=file.stem) for file in files["scores"])
     played = pd.concat(frames, ignore_index=True)
     found, with_few, index = means(played), few(played, section), index_table(read_parquet(files["index"][0]))
     curves = found[found["scene"].isin(section["scenes"])]
