@@ -30,9 +30,7 @@ def few(played: pd.DataFrame, section: Mapping[str, Any]) -> pd.DataFrame:
     own = played[played["scene"].isin(asked["scenes"]) & (played["steps"] == section["steps"])]
     own = own[own["bank"].isin(asked["banks"]) & own["samples"].isin(asked["samples"])]
     places = ["scene", "bank", "samples"]
-    rows = [
-        dict(zip(places, place, strict=True)) | _few(condition) for place, condition in own.groupby(places, sort=False)
-    ]
+    rows = [dict(zip(places, place, strict=True)) | _few(condition) for place, condition in own.groupby(places)]
     return pd.DataFrame(rows).sort_values("scene", key=lambda names: names.map(asked["scenes"].index), kind="stable")
 
 
