@@ -13,7 +13,7 @@ from ucl import Bank, Bridge, Cosine, InputError, NegativeSquaredL2
 from ucl.distilled.distil import distill, distill_stack
 from ucl.distilled.draws import Known, held_apart, simulate
 from ucl.distilled.judging import Marks
-from ucl.distilled.report import WeakStudentWarning, weak_allowed
+from ucl.distilled.report import Judged, Report, WeakStudentWarning, weak_allowed
 from ucl.distilled.student import Student
 from ucl.distilled.towers import Towers
 from ucl.distilled.training import Settings, train
@@ -60,6 +60,17 @@ def test_a_student_of_a_known_world_ranks_as_the_bridge() -> None:
     torch.testing.assert_close(student.score(queries, answers), student.scale * x @ student.embed_c(answers).T)
     assert student.report.samples == {"bank": 500, "a": 300, "c": 300}
     assert not student.report.weak
+    assert "too few to be sure (75 of bank, 45 of a, 45 of c): compare on known pairs" in str(student.report)
+
+
+@pytest.mark.parametrize(("samples", "few"), [(426, True), (427, False), (10_000, False)])
+def test_a_report_says_that_few_samples_judge_roughly(samples: int, few: bool) -> None:
+    ways = {"linear": Judged(0.5, 1.0)}
+    for side in ("bank", "a", "c"):
+        counts = {"bank": 10_000, "a": 10_000, "c": 10_000} | {side: samples}
+        report = Report("linear", ways, -0.1, 0.01, 4096, counts)
+        assert report.few_kept is few
+        assert ("too few to be sure" in str(report)) is few
 
 
 def test_capacity_is_chosen_by_what_the_world_needs() -> None:

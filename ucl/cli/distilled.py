@@ -56,10 +56,12 @@ def distill(
     with replacing(out) as temporary, weak_allowed():  # told below
         student = distil(bridge, *samples, width=width, hidden=hidden, seed=seed, settings=settings, progress=progress)
         student.save(temporary)
-    about = {"out": str(out), "scale": student.scale, "weak": student.report.weak, **student.report.to_json()}
-    typer.echo(json.dumps(about) if as_json else f"{student.report}: {out}")
-    if student.report.weak or student.report.at_chance:
-        typer.echo(f"ucl: {student.report.warning()}", err=True)
+    report = student.report
+    judged = {"weak": report.weak, "few_kept": report.few_kept}
+    about = {"out": str(out), "scale": student.scale, **judged, **report.to_json()}
+    typer.echo(json.dumps(about) if as_json else f"{report}: {out}")
+    if report.weak or report.at_chance:
+        typer.echo(f"ucl: {report.warning()}", err=True)
 
 
 @index_app.command(short_help="Candidates as an index, or as vectors in Parquet.")

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ucl.core.critics import Critic
-from ucl.distilled.limits import FEWEST, KEPT, MOST
+from ucl.distilled.limits import FEWEST, kept_of
 from ucl.errors import InputError
 from ucl.learning.implied_joint import ImpliedJoint
 
@@ -51,7 +51,7 @@ def held_apart(known: Known, generator: torch.Generator) -> tuple[Known, Known]:
         if n < FEWEST:
             raise InputError(f"{name} must hold at least {FEWEST} samples to distil from: got {n}; give more")
         order = torch.randperm(n, generator=generator).to(rows.device)
-        orders.append(order.split([n - min(MOST, int(KEPT * n)), min(MOST, int(KEPT * n))]))
+        orders.append(order.split([n - kept_of(n), kept_of(n)]))
     train, judge = zip(*orders, strict=True)
     return known.part(*train), known.part(*judge)
 

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
+from ucl.distilled.limits import kept_of
+
 __all__ = ["Judged", "Report", "WeakStudentWarning", "weak_allowed"]
 
 CANDIDATES = 32
 NOTHING = 0.005  # nats below those of chance
+ENOUGH = 2 * CANDIDATES  # samples kept apart; of fewer most groups of 32 pairs hold one twice
 
 
 class WeakStudentWarning(UserWarning):
@@ -58,11 +61,18 @@ class Report:
         """Whether the student tells no pair from another."""
         return self.ways[self.chosen].loss > math.log(CANDIDATES) - NOTHING
 
+    @property
+    def few_kept(self) -> bool:
+        """Whether samples of the bank, of A or of C are so few that those kept apart cannot tell who is weak."""
+        return min(map(kept_of, self.samples.values())) < ENOUGH
+
     def __str__(self) -> str:
         """One line."""
         told = ", ".join(f"{name} {way.recall:.3f} ({way.loss:.3f} nats)" for name, way in self.ways.items())
         kept = f"{self.pairs} simulated pairs kept apart"
-        return f"Recall@1 among {CANDIDATES} (InfoNCE) on {kept}: {told}; chosen: {self.chosen}"
+        of = ", ".join(f"{kept_of(count)} of {name}" for name, count in self.samples.items())
+        few = f"; samples kept apart are too few to be sure ({of}): compare on known pairs (ucl evaluate)"
+        return f"Recall@1 among {CANDIDATES} (InfoNCE) on {kept}: {told}; chosen: {self.chosen}{few * self.few_kept}"
 
     def warning(self) -> str:
         """What a weak student says, or one at chance."""
