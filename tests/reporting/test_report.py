@@ -115,6 +115,8 @@ def test_the_committed_report_is_what_the_committed_numbers_give(tmp_path: Path)
     render(experiments, params, params, *(tmp_path / name for name in made))
     for name in ("README.md", "claims.txt"):
         assert (tmp_path / name).read_text() == (ROOT / "reports" / name).read_text(), name
+    headings = re.findall(r"(.*)\n(## .+)", (tmp_path / "README.md").read_text())
+    assert [heading for before, heading in headings if before] == []  # behind `</details>` it would be plain text
 
 
 def test_a_run_at_reduced_scale_says_so_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
