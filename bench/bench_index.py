@@ -16,7 +16,7 @@ from bench import Line
 from ucl.core.bank import Bank
 from ucl.core.bridge import Bridge
 from ucl.core.critics import Cosine
-from ucl.core.readers import as_rows
+from ucl.core.readers import Rows, as_rows
 from ucl.distilled import nearest
 from ucl.distilled.distil import distill
 from ucl.distilled.report import weak_allowed
@@ -50,8 +50,8 @@ def _lines(bridge: Bridge, queries: Tensor, c: Tensor, student: object) -> Itera
     start = time.perf_counter()
     bridge.retrieve(queries[:1], c[:PART], BEST, progress=False)
     alone = (time.perf_counter() - start) * len(c) / PART
-    start = time.perf_counter()
-    rerank = Reranker(bridge, TOLERANCE, Survey.of(bridge, as_rows(c, "c")))
+    start, rows = time.perf_counter(), as_rows(c, "c")
+    rerank = Reranker(bridge, TOLERANCE, Survey.of(bridge, rows))
     size, spent = f"{len(c):,} candidates", time.perf_counter() - start
     yield Line(f"{size}: survey, once", f"{spent:.0f} s", "", "", None, "", None)
     yield Line(f"{size}: Bridge.retrieve of {QUERIES} queries", f"{together:.0f} s", "", "", None, "", None)
@@ -60,7 +60,7 @@ def _lines(bridge: Bridge, queries: Tensor, c: Tensor, student: object) -> Itera
     for way, (vectors, embed) in ways.items():
         search = _search(vectors, embed)
         for depth in DEPTHS:
-            found, milliseconds = _ask(search, rerank, queries, c, exact, depth)
+            found, milliseconds = _ask(search, rerank, queries, rows, exact, depth)
             what, last = f"{size}, {way}, {depth:,} reranked: ten best found", depth == DEPTHS[-1]
             bar, met = (f"at least {FOUND}", found >= FOUND) if last else ("", None)
             yield Line(what, f"{found:.3f}", "", "", None, bar, met)
@@ -78,13 +78,13 @@ def _search(vectors: Tensor, embed: Callable[[Tensor], Tensor]) -> Search:
 
 
 def _ask(
-    search: Search, rerank: Reranker, queries: Tensor, c: Tensor, exact: Tensor, depth: int
+    search: Search, rerank: Reranker, queries: Tensor, c: Rows, exact: Tensor, depth: int
 ) -> tuple[float, float]:
     """Share of the exact ten best that is found, and the median milliseconds of a query, reranking included."""
     hits, spent = [], []
     for query, best in zip(queries.split(1), exact, strict=True):
         start = time.perf_counter()
-        found = rerank(query, as_rows(c, "c"), search(query, depth), BEST)[0][0]
+        found = rerank(query, c, search(query, depth), BEST)[0][0]
         spent.append(1000 * (time.perf_counter() - start))
         hits.append(float(torch.isin(best, found).double().mean()))
     return sum(hits) / len(hits), sorted(spent)[len(spent) // 2]
