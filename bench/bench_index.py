@@ -77,9 +77,7 @@ def _search(vectors: Tensor, embed: Callable[[Tensor], Tensor]) -> Search:
     return lambda query, depth: torch.from_numpy(nearest.searched(index, asked(query), depth)[1])
 
 
-def _ask(
-    search: Search, rerank: Reranker, queries: Tensor, c: Rows, exact: Tensor, depth: int
-) -> tuple[float, float]:
+def _ask(search: Search, rerank: Reranker, queries: Tensor, c: Rows, exact: Tensor, depth: int) -> tuple[float, float]:
     """Share of the exact ten best that is found, and the median milliseconds of a query, reranking included."""
     hits, spent = [], []
     for query, best in zip(queries.split(1), exact, strict=True):
