@@ -10,6 +10,7 @@ from faults import AB, BC, refused, score
 from ucl import (
     Bank,
     Bridge,
+    BridgeResult,
     Cosine,
     Dot,
     NegativeL2,
@@ -275,15 +276,29 @@ def test_embeddings_made_in_inference_mode(inside, kind) -> None:
 # --- arguments of the wrong kind
 
 ROWS = draw(8, 6).float()
+
+
+def weighted(weight: float) -> BridgeResult:
+    """Scores are those of any other weight; what is refused is what needs their squares."""
+    result = score(Bank(ROWS, weights=[weight] * len(ROWS)), ROWS[:2], ROWS)
+    assert (result.scores - score(Bank(ROWS), ROWS[:2], ROWS).scores).abs().max() < 1e-4
+    return result
+
+
 WRONG = {
-    "tolerance in words": (lambda own: own.score(ROWS, ROWS, tolerance="a"), "a number of nats"),
-    "two tolerances": (lambda own: own.score(ROWS, ROWS, tolerance=torch.tensor([0.1, 0.2])), "a number of nats"),
+    "tolerance in words": (lambda own: own.score(ROWS, ROWS, tolerance="a"), "positive and finite, in nats: got 'a'"),
+    "two tolerances": (
+        lambda own: own.score(ROWS, ROWS, tolerance=torch.tensor([0.1, 0.2])),
+        "positive and finite, in nats",
+    ),
     "normalize in words": (lambda own: Bridge(AB, BC, own.bank, normalize="no"), "must be True or False: got 'no'"),
     "half a shard": (lambda own: own.bank.shard(0.5, 3), "shard must be one of 0 to count - 1"),
     "half a part": (lambda own: own.bank.between(0.5, 2), "must be within it"),
     "no numbers": (lambda own: own.score(ROWS.to("meta"), ROWS), "on the device meta"),
-    "huge weights": (lambda own: Bank(ROWS, weights=[1e200] * len(ROWS)), "divide them by their mean"),
-    "tiny weights": (lambda own: Bank(ROWS, weights=[1e-200] * len(ROWS)), "divide them by their mean"),
+    "pruned to nothing": (lambda own: own.pruning(0.0), "positive and finite, in nats: got 0.0"),
+    "endless weights": (lambda own: Bank(ROWS, weights=[1e308] * len(ROWS)), "add up .*divide them by their mean"),
+    "errors of huge weights": (lambda own: weighted(1e200).standard_error, "errors need .*divide them by their mean"),
+    "errors of tiny weights": (lambda own: weighted(1e-200).standard_error, "errors need .*divide them by their mean"),
 }
 
 

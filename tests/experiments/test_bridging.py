@@ -268,6 +268,20 @@ def test_runs_are_described_per_method_and_model(suite):
     assert runs["digits train image_text"]["loss_mean"] == [[0.0, 4.0]]
 
 
+def test_runs_name_the_jobs_that_made_them(suite, tmp_path):
+    folder = tmp_path / "digits/seed0"
+    folder.mkdir(parents=True)
+    scoring.evaluate(suite, [10], draws=1, seed=0).to_parquet(folder / "recall.parquet")
+    losses = pd.DataFrame({"model": ["image_text", "joint_image"], "step": 0, "loss": 1.0})
+    losses.to_parquet(folder / "losses.parquet")
+    files = {name: [] for name in ("stamps", "banks", "uniformity", "table")}
+    files |= {name: [folder / f"{name}.parquet"] for name in ("recall", "losses")}
+    jobs = {run.name: (run.tags["rule"], run.tags["wildcards"]) for run in summary.collect(files, {}).runs}
+    assert jobs["digits train image_text"] == ("train_pairwise_digits", "trained=digits")
+    assert jobs["digits train joint_image"] == ("train_joint_digits", "trained=digits")
+    assert jobs["digits audio_to_image ground_truth"] == ("score_bridging", "suite=digits")
+
+
 def test_suites_are_read_from_stores(suite, tmp_path):
     for (model, modality), store in suite.stores.items():
         write_store(store, tmp_path / f"{model}.{modality}.parquet")

@@ -60,7 +60,7 @@ def distill(
     judged = {"weak": report.weak, "few_kept": report.few_kept}
     about = {"out": str(out), "scale": student.scale, **judged, **report.to_json()}
     typer.echo(json.dumps(about) if as_json else f"{report}: {out}")
-    if report.weak or report.at_chance:
+    if report.refuses:
         typer.echo(f"ucl: {report.warning()}", err=True)
 
 

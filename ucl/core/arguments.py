@@ -8,7 +8,7 @@ import torch
 
 from ucl.errors import InputError
 
-__all__ = ["checked_dtype", "checked_flag", "checked_tolerance", "is_whole", "within"]
+__all__ = ["check_count", "checked_dtype", "checked_flag", "checked_tolerance", "is_whole"]
 
 
 def is_whole(value: Any) -> bool:
@@ -16,7 +16,7 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def within(value: Any, name: str, most: int, what: str) -> None:
+def check_count(value: Any, name: str, most: int, what: str) -> None:
     """Raise InputError unless `value` is a whole number from 1 to `most`, the number of `what`."""
     if not is_whole(value) or not 1 <= value <= most:
         raise InputError(f"{name} must be a whole number between 1 and the number of {what}, {most}: got {value}")
@@ -30,10 +30,10 @@ def checked_flag(value: Any, name: str) -> bool:
 
 
 def checked_tolerance(value: Any) -> float:
-    """A tolerance in nats; 0 asks for exact sums."""
+    """A tolerance in nats."""
     number = float(value) if isinstance(value, int | float | np.number) and not isinstance(value, bool) else math.nan
-    if not 0 <= number < math.inf:
-        raise InputError(f"tolerance must be a number of nats, positive and finite (0: exact sums): got {value!r}")
+    if not 0 < number < math.inf:
+        raise InputError(f"tolerance must be positive and finite, in nats: got {value!r}")
     return number
 
 

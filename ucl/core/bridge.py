@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ucl.core.arguments import checked_dtype, checked_flag, checked_tolerance, within
+from ucl.core.arguments import check_count, checked_dtype, checked_flag, checked_tolerance
 from ucl.core.bank import Bank
 from ucl.core.barycentre import barycentres
 from ucl.core.candidates import Candidates
@@ -101,7 +101,7 @@ class Bridge:
         samples that matter to each row of the other, every score with a proven bound below the tolerance
         (`ucl.core.pruned`); without gradients or errors.
         """
-        if checked_tolerance(tolerance):
+        if not isinstance(tolerance, int | float | np.number) or tolerance != 0:
             return self._pruned(a, c, tolerance)
         queries, candidates, form = self._inputs(a, c)
         ready = c if isinstance(c, Candidates) else None
@@ -174,7 +174,7 @@ class Bridge:
         are worth takes one pass over the bank more, n k M exponentials.
         """
         queries, candidates, form = self._inputs(a, c)
-        within(k, "k", len(candidates), "candidates")
+        check_count(k, "k", len(candidates), "candidates")
         width = len(candidates) if isinstance(c, Candidates) else min(len(candidates), 4096)
         found = []
         with torch.no_grad():
@@ -203,7 +203,7 @@ class Bridge:
         queries, candidates, _ = self._inputs(a[None] if getattr(a, "ndim", 2) == 1 else a, c)
         if len(queries) != 1:
             raise InputError(f"explain takes one query: got {len(queries)} rows; give a[i]")
-        within(top, "top", len(self.bank), "samples")
+        check_count(top, "top", len(self.bank), "samples")
         with full_precision(queries.device):
             return explain_pairs((self.ab, self.bc), self.bank, queries.detach(), candidates.detach(), top)
 

@@ -26,6 +26,7 @@ from torch import Tensor
 from ucl.core.exponential import exp_, log_sum_exp
 from ucl.core.pareto import TRUSTED, excess_shape, tail_size
 from ucl.core.scores import CriticScores
+from ucl.core.weights import distinct_samples
 
 __all__ = [
     "FEWEST",
@@ -133,7 +134,7 @@ def trust_entries(blocks: CriticScores, entries: Entries, log_sums: AllLogSums) 
     if len(again := (~spread.settled).nonzero()[:, 0]):
         some = entries[0][again], entries[1][again]
         spread.replace(again, _spread(blocks, some, _log_sums(blocks, some, log_sums[1] is not None)))
-    distinct = total**2 / bank.squared_weight(blocks.seal)
+    distinct = distinct_samples(total, bank.squared_weight(blocks.seal))
     variance = spread.variance / total**2 / (1 - 1 / distinct) if distinct > 1 + 1e-9 else spread.variance * torch.nan
     effective = [value.clamp(1, len(bank)) for value in spread.effective]
     sound = effective[0] >= FEWEST

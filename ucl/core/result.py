@@ -18,6 +18,7 @@ from ucl.core.origin import Origin, joined
 from ucl.core.part_files import PartAbout, open_part, put_tile, read_about, read_sums
 from ucl.core.reliability import FEWEST, carried_by_all, reliable, tail_length, warn_if_flat, warn_if_thin
 from ucl.core.scores import SMALL_SCALE
+from ucl.core.weights import distinct_samples
 from ucl.errors import InputError
 from ucl.files import replacing
 from ucl.seals import seal
@@ -113,7 +114,7 @@ class BridgeResult:
         """
         one, two = self.moments.first, self.moments.second(2, 2)
         logs = (2 * one.rows - two.rows, 2 * one.columns - two.columns)
-        distinct = self.moments.weight**2 / self.moments.squared_weight
+        distinct = distinct_samples(self.moments.weight, self.moments.squared_weight)
         rows, columns = (carried_by_all(own.detach().exp(), distinct) for own in logs)
         return warn_if_flat((self.origin.ab, self.origin.bc), (rows, columns))
 
@@ -132,7 +133,7 @@ class BridgeResult:
         loaded or merged result, which has no bank, has NaN there. An error below 1e-14 is float64's own rounding.
         """
         with torch.no_grad():
-            samples = self.moments.weight**2 / self.moments.squared_weight
+            samples = distinct_samples(self.moments.weight, self.moments.squared_weight)
             variance, gross = self._variance()
             if samples <= 1 + 1e-9:
                 return self.form.give(torch.full_like(variance, torch.nan))

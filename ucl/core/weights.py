@@ -1,5 +1,6 @@
 """The weights of a bank's samples, and which of them belong to equal samples."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ from torch import Tensor
 
 from ucl.errors import InputError
 
-__all__ = ["checked_weights", "pool"]
+__all__ = ["checked_weights", "distinct_samples", "pool"]
 
-LEAST, MOST = 1e-140, 1e150  # sums whose square float64 holds: errors are made of them
+LARGEST = 1e154  # a sum of weights whose square is within float64
 
 
 def checked_weights(weights: Any, samples: int) -> Float[Tensor, " m"]:
@@ -28,9 +29,19 @@ def checked_weights(weights: Any, samples: int) -> Float[Tensor, " m"]:
         raise InputError(f"weights must be numbers: got {given.dtype}; use numpy.asarray") from None
     if not bool(((values > 0) & torch.isfinite(values)).all()):
         raise InputError("weights must be positive and finite: leave out samples that do not count")
-    if not LEAST <= float(values.sum()) <= MOST:
-        raise InputError(f"weights must add up to between {LEAST:g} and {MOST:g}: divide them by their mean")
+    if not float(values.sum()) < math.inf:
+        raise InputError("weights must add up within the range of float64: divide them by their mean")
     return values
+
+
+def distinct_samples(total: float, squared: float) -> float:
+    """The number of samples of one weight that would be worth as much: the square of the sum by the sum of squares.
+
+    Raises InputError where float64 holds no squares of such weights.
+    """
+    if not (total < LARGEST and 0 < squared < math.inf):
+        raise InputError("errors need weights whose squares are within the range of float64: divide them by their mean")
+    return total**2 / squared
 
 
 def pool(hashes: np.ndarray, weights: Float[Tensor, " m"] | None) -> Float[Tensor, " m"] | None:

@@ -99,7 +99,7 @@ def distill_stack(
         towers = search.finished(name, places)
         students |= {place: Student(own, reports[place]) for place, own in zip(places, towers, strict=True)}
     for report in reports:
-        if report.weak or report.at_chance:
+        if report.refuses:
             warnings.warn(report.warning(), WeakStudentWarning, stacklevel=3)
     return [students[place] for place in range(len(known))]
 

@@ -62,6 +62,11 @@ class Report:
         return self.ways[self.chosen].loss > math.log(CANDIDATES) - NOTHING
 
     @property
+    def refuses(self) -> bool:
+        """Whether it says that it should not be used: it is weak, or at chance."""
+        return self.weak or self.at_chance
+
+    @property
     def few_kept(self) -> bool:
         """Whether samples of the bank, of A or of C are so few that those kept apart cannot tell who is weak."""
         return min(map(kept_of, self.samples.values())) < ENOUGH
@@ -70,9 +75,11 @@ class Report:
         """One line."""
         told = ", ".join(f"{name} {way.recall:.3f} ({way.loss:.3f} nats)" for name, way in self.ways.items())
         kept = f"{self.pairs} simulated pairs kept apart"
+        line = f"Recall@1 among {CANDIDATES} (InfoNCE) on {kept}: {told}; chosen: {self.chosen}"
+        if not self.few_kept:
+            return line
         of = ", ".join(f"{kept_of(count)} of {name}" for name, count in self.samples.items())
-        few = f"; samples kept apart are too few to be sure ({of}): compare on known pairs (ucl evaluate)"
-        return f"Recall@1 among {CANDIDATES} (InfoNCE) on {kept}: {told}; chosen: {self.chosen}{few * self.few_kept}"
+        return f"{line}; samples kept apart are too few to be sure ({of}): compare on known pairs (ucl evaluate)"
 
     def warning(self) -> str:
         """What a weak student says, or one at chance."""

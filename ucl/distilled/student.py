@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ucl.core.arguments import check_count
 from ucl.core.bridge import Bridge
 from ucl.core.fingerprint import fingerprint
 from ucl.core.prepared import opened
@@ -224,9 +225,8 @@ class Index:
         """
         self._check_whole()
         bridge = bridge or self.bridge
+        check_count(k, "k", len(self), "candidates")
         depth = min(len(self), max(k, rerank))
-        if not 1 <= k <= len(self):
-            raise InputError(f"k must be between 1 and the number of candidates, {len(self)}: got {k}")
         if rerank and bridge is None:
             raise InputError("reranking needs the bridge: give bridge=..., or rerank=0 for the student's own order")
         rows = as_rows(a, "a")

@@ -132,7 +132,8 @@ def log_runs(path: str | Path, receipt: str | Path, progress: bool = True) -> bo
             client = MlflowClient(uri)
             experiment = _experiment(client, f"ucl/{name}", about)
             tags = source | describe_code()
-            took = [int(1000 * seconds_of(run.benchmark)) for run in runs]
+            spent = {jobs: int(1000 * seconds_of(jobs)) for jobs in {run.benchmark for run in runs}}
+            took = [spent[run.benchmark] for run in runs]
             began = made - max(took, default=0)
             bar = tqdm(zip(runs, took, strict=True), "log to MLflow", len(runs), disable=not progress)
             logged = {

@@ -113,9 +113,10 @@ def collect(files: Files, section: Mapping[str, Any]) -> Collected:
 
 def _job(chosen: Mapping[str, str]) -> dict[str, str]:
     """Tags of the jobs that a run's numbers are from: a method's or a trained model's."""
-    trained = {"joint": "train_joint_digits"}.get(chosen.get("model", ""), "train_pairwise_digits")
-    rule, wildcard = ("score_bridging", "suite") if "method" in chosen else (trained, "trained")
-    return {"rule": rule, "wildcards": f"{wildcard}={chosen['suite']}"}
+    if "method" in chosen:
+        return {"rule": "score_bridging", "wildcards": f"suite={chosen['suite']}"}
+    kind = "joint" if chosen["model"].startswith("joint") else "pairwise"
+    return {"rule": f"train_{kind}_digits", "wildcards": f"trained={chosen['suite']}"}
 
 
 def _read(files: Sequence[Path]) -> pd.DataFrame:

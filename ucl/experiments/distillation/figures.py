@@ -94,9 +94,8 @@ def draw_few(few: pd.DataFrame, stem: str | Path) -> None:
 
 def _around(few: pd.DataFrame) -> tuple[float, float]:
     """Limits that hold every interval and what is allowed."""
-    return min(-0.01, (few["behind"] - few["ci95"]).min() - 0.005), max(
-        BEHIND, (few["behind"] + few["ci95"]).max()
-    ) + 0.005
+    low, high = (few["behind"] - few["ci95"]).min(), (few["behind"] + few["ci95"]).max()
+    return min(-0.01, low - 0.005), max(BEHIND, high) + 0.005
 
 
 def draw_index(index: pd.DataFrame, section: Mapping[str, Any], stem: str | Path) -> None:

@@ -49,8 +49,7 @@ def play(
             recalls = {NAMES[key]: recall(each.score) for key, each in students.items()}
             report = next(iter(students.values())).report
             rows += [(*place, seed, method, value, False) for method, value in recalls.items()]
-            refuses = report.weak or report.at_chance
-            rows.append((*place, seed, "distilled", recalls[NAMES[report.chosen]], refuses))
+            rows.append((*place, seed, "distilled", recalls[NAMES[report.chosen]], report.refuses))
             if place.steps == params.steps:
                 peers = (method().fit(bank) for method in OTHERS)
                 rows += [(*place, seed, peer.name, recall(peer.score), False) for peer in peers]
